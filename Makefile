@@ -1,0 +1,47 @@
+# setup, demo, test, quality, style: what a newcomer, a contributor and CI call.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out/demo
+
+.PHONY: help setup demo smoke test quality style benchmark learning-rates clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(VENV)/.ready  ## a virtual environment with pinned versions
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 setup"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[train,dev]"
+	@touch $@
+
+demo: setup  ## both charts from real text, about a quarter of an hour on 2 cores; OUT=folder to put them elsewhere
+	$(BIN)/hf-ctxscale run configs/demo.yaml --out $(OUT)
+
+smoke: setup  ## the same stages in a minute, too small to show anything
+	$(BIN)/hf-ctxscale run configs/smoke.yaml --out out/smoke
+
+test: setup  ## the tests
+	$(BIN)/python -m pytest
+
+quality: setup  ## lint, format, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+style: setup  ## mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: setup  ## our training path against a bare torch loop
+	$(BIN)/python benchmarks/training_overhead.py
+
+learning-rates: setup  ## the trials behind the demo's learning rates, about half an hour on 2 cores
+	$(BIN)/hf-ctxscale sweep configs/demo_learning_rates.yaml --out out/demo_learning_rates
+	$(BIN)/python benchmarks/learning_rates.py out/demo_learning_rates configs/demo_learning_rates.csv
+
+clean:  ## removes the environment and every study under out/
+	rm -rf $(VENV) out
