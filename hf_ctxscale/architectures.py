@@ -1,0 +1,113 @@
+"""TABLE: the architectures that a study can train, one entry each; counting, matching, training, colours and legends read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hf_ctxscale.study import UserError
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers that fix a body: layers and widths."""
+
+    num_layers: int
+    hidden_size: int
+    num_heads: int | None = None  # None: the architecture has no attention heads
+    embedding_size: int | None = None  # None: equal to hidden_size
+    mlp_size: int | None = None  # None: four times hidden_size
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One family of models.
+
+    Attributes:
+        model_type: what transformers' Auto classes know it as.
+        label: how charts and reports call it.
+        colours: hex colours from light to dark; a chart takes them by depth or size (reds are LSTMs, blues are Transformers).
+        config_fields: maps a shape, a vocabulary size, a context in tokens and a dropout probability to config fields.
+        formula_body_params: the paper's count of body parameters for a shape.
+        attention: whether every layer also attends over the context (2·context·width multiply-adds per token).
+        has_heads: whether a shape needs a number of attention heads that divides its width.
+        fine_size: the second width that may depart from its default where whole hidden sizes miss a target by too much.
+        min_layers: the depth rule never goes below it.
+    """
+
+    model_type: str
+    label: str
+    colours: tuple[str, ...]
+    config_fields: Callable[[Shape, int, int, float], dict[str, Any]]
+    formula_body_params: Callable[[Shape], int]
+    attention: bool
+    has_heads: bool
+    fine_size: Literal["embedding_size", "mlp_size"]
+    min_layers: int
+
+
+def _lstm_fields(shape: Shape, vocab_size: int, context_tokens: int, dropout: float) -> dict[str, Any]:
+    del context_tokens  # a recurrent model has no limit of its own
+    return {
+        "vocab_size": vocab_size,
+        "hidden_size": shape.hidden_size,
+        "embedding_size": shape.embedding_size,
+        "num_hidden_layers": shape.num_layers,
+        "dropout": dropout,
+    }
+
+
+def _gpt2_fields(shape: Shape, vocab_size: int, context_tokens: int, dropout: float) -> dict[str, Any]:
+    return {
+        "vocab_size": vocab_size,
+        "n_positions": context_tokens,
+        "n_embd": shape.hidden_size,
+        "n_layer": shape.num_layers,
+        "n_head": shape.num_heads,
+        "n_inner": shape.mlp_size,
+        "resid_pdrop": dropout,
+        "embd_pdrop": dropout,
+        "attn_pdrop": dropout,
+        # The same function as GPT-2's gelu_new, as one fused operation.
+        "activation_function": "gelu_pytorch_tanh",
+        "use_cache": False,
+    }
+
+
+TABLE: dict[str, Architecture] = {
+    "lstm": Architecture(
+        model_type="ctxscale_lstm",
+        label="LSTM",
+        colours=("#f4a582", "#d6604d", "#8e0b20"),
+        config_fields=_lstm_fields,
+        formula_body_params=lambda s: s.num_layers * (8 * s.hidden_size**2 + 8 * s.hidden_size),
+        attention=False,
+        has_heads=False,
+        fine_size="embedding_size",
+        min_layers=1,
+    ),
+    "gpt2": Architecture(
+        model_type="gpt2",
+        label="Transformer",
+        colours=("#92c5de", "#4393c3", "#08417c"),
+        config_fields=_gpt2_fields,
+        formula_body_params=lambda s: 12 * s.num_layers * s.hidden_size**2,
+        attention=True,
+        has_heads=True,
+        fine_size="mlp_size",
+        # One layer cannot look back for a repeated pattern (Olsson et al. 2022): two is the least that uses its context well.
+        min_layers=2,
+    ),
+}
+
+
+def find_architecture(name: str) -> Architecture:
+    """The table's entry of that name.
+
+    Raises:
+        UserError: the table has no such entry.
+    """
+    if name not in TABLE:
+        raise UserError(
+            f"unknown architecture {name!r}; allowed: {', '.join(sorted(TABLE))}. Add an entry to hf_ctxscale/architectures.py for a new one."
+        )
+    return TABLE[name]
