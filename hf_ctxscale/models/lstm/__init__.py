@@ -1,0 +1,1 @@
+"""A plain stacked LSTM as a transformers model."""

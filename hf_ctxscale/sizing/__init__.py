@@ -1,0 +1,1 @@
+"""Exact parameter groups, FLOPs, and the shape that meets a target size."""
