@@ -1,0 +1,105 @@
+"""Ladder: which runs of a study the claims compare: the sizes that both families finished, and the best depth by validation loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hf_ctxscale.analysis.measured import Measured, MeasuredRun, seed_means, validation_loss
+from hf_ctxscale.analysis.positions import Window
+from hf_ctxscale.architectures import TABLE
+
+Family = Literal["LSTM", "Transformer"]
+Cell = tuple[MeasuredRun, ...]  # the runs of one series at one size: one per seed
+
+
+class UntestableError(Exception):
+    """The study does not hold what a claim needs; the message says what. Ends as an undecided claim, never as a traceback."""
+
+
+def family_of(architecture: str) -> Family | None:
+    """The figure's family: its recurrent one is the LSTM, its Transformers are the table's entries with attention."""
+    if architecture == "lstm":
+        return "LSTM"
+    return "Transformer" if architecture in TABLE and TABLE[architecture].attention else None
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The runs of a study by family, depth and size."""
+
+    measured: Measured
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Target body parameters at which every family that the study has measured is there, small to large; never empty."""
+        by_family: dict[Family, set[int]] = {}
+        for run in self.measured.runs:
+            if family := family_of(run.record.architecture):
+                by_family.setdefault(family, set()).add(run.record.target_body_params)
+        if not by_family:
+            return tuple(sorted({run.record.target_body_params for run in self.measured.runs}))
+        shared = set.intersection(*by_family.values()) or set.union(*by_family.values())
+        return tuple(sorted(shared))
+
+    @property
+    def largest(self) -> int:
+        """The size that claims about one size are about."""
+        return self.sizes[-1]
+
+    @property
+    def largest_words(self) -> str:
+        """The largest size for a sentence, which says so where a larger one was planned."""
+        planned = max(run.target_body_params for run in self.measured.planned)
+        which = "the largest size" if planned == self.largest else f"the largest that every family finished; {planned:,} is planned"
+        return f"{self.largest:,} body parameters ({which})"
+
+    @property
+    def lstm_depths(self) -> tuple[int, ...]:
+        """Depths of the study's LSTMs, failed and waiting ones too."""
+        return tuple(sorted({run.num_layers for run in self.measured.planned if family_of(run.architecture) == "LSTM"}))
+
+    def lstm(self, num_layers: int) -> Cell:
+        """The LSTMs of a depth at the largest size.
+
+        Raises:
+            UntestableError: there are none.
+        """
+        cell = self.measured.at(f"lstm-{num_layers}", size=self.largest)
+        if not cell:
+            raise UntestableError(f"no {num_layers}-layer LSTM of {self.largest:,} body parameters is finished and scored")
+        return cell
+
+    def best(self, family: Family, *, size: int) -> Cell:
+        """The family's series with the lowest validation loss at a size. The test documents have no say in it.
+
+        Raises:
+            UntestableError: there is none, or none can be chosen.
+        """
+        names = sorted({run.record.series for run in self.measured.runs if family_of(run.record.architecture) == family})
+        cells = [cell for cell in (self.measured.at(name, size=size) for name in names) if cell]
+        if not cells:
+            raise UntestableError(f"no {family} of {size:,} body parameters is finished and scored")
+        losses = [validation_loss([run.record for run in cell]) for cell in cells]
+        if len(cells) > 1 and not np.isfinite(min(losses)):
+            raise UntestableError(f"the best {family} of {size:,} body parameters cannot be chosen: no validation loss is recorded")
+        return cells[losses.index(min(losses))]
+
+    def gap(self, windows: Sequence[Window], *, weights: Sequence[float], size: int) -> tuple[np.ndarray, Cell]:
+        """Loss of the best LSTM minus that of the best Transformer at a size, a weighted sum over windows.
+
+        Returns:
+            (1 + D,) on all documents and without each one, and the runs that it rests on.
+        """
+        lstm, transformer = self.best("LSTM", size=size), self.best("Transformer", size=size)
+        difference_RW = seed_means(lstm, windows) - seed_means(transformer, windows)
+        return difference_RW @ np.asarray(weights), lstm + transformer
+
+    def best_words(self, family: Family, *, size: int) -> str:
+        """The family with its chosen depth, for a sentence: ``the best LSTM (2 layers)``."""
+        try:
+            num_layers = self.best(family, size=size)[0].record.num_layers
+        except UntestableError:
+            return f"the best {family}"
+        return f"the best {family} ({num_layers} layer{'s' if num_layers > 1 else ''})"

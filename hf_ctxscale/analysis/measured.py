@@ -1,0 +1,151 @@
+"""Measured: the finished, scored runs of a study that fits and claims rest on, with their losses on the same documents."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from hf_ctxscale.analysis.positions import PositionLosses, Window, load_losses, window_means
+from hf_ctxscale.study import RunRecord, ScoreRecord, Study, UserError
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """One trained model and its losses; rows in the order of Measured.documents."""
+
+    record: RunRecord
+    score: ScoreRecord
+    losses: PositionLosses
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a study has measured so far, on one set of documents."""
+
+    runs: tuple[MeasuredRun, ...]  # one per series, target size and seed; never empty
+    planned: tuple[RunRecord, ...]  # every run that has a record, failed and waiting ones too
+    documents: tuple[str, ...]
+    notes: tuple[str, ...]  # what was left out, and why
+
+    @property
+    def context_tokens(self) -> int:
+        """T, the same for all runs."""
+        return self.runs[0].losses.context_tokens
+
+    @property
+    def series(self) -> dict[str, tuple[MeasuredRun, ...]]:
+        """Family and depth -> its runs, small to large."""
+        ordered = sorted(self.runs, key=lambda run: (run.record.series, run.record.params.body, run.record.seed, run.record.run_id))
+        return {name: tuple(group) for name, group in groupby(ordered, key=lambda run: run.record.series)}
+
+    def at(self, series: str, *, size: int) -> tuple[MeasuredRun, ...]:
+        """The runs of a series at a target size: one per seed, or none."""
+        return tuple(run for run in self.series.get(series, ()) if run.record.target_body_params == size)
+
+
+def seed_means(runs: Sequence[MeasuredRun], windows: Sequence[Window]) -> np.ndarray:
+    """Mean losses over windows on all documents and without each one, (1 + D, W); every run, that is every seed, weighs the same."""
+    return np.mean([window_means(run.losses, windows) for run in runs], axis=0)
+
+
+def finished_scores(study: Study) -> list[tuple[RunRecord | None, ScoreRecord]]:
+    """Every score of a finished run at its last step, and every score of a model that this study did not train (without a run)."""
+    runs = {run.run_id: run for run in study.run_records()}
+    pairs = []
+    for score in study.score_records():
+        run = runs.get(score.run_id) if score.run_id else None
+        if score.run_id is None or (run and run.state == "finished" and score.training_step in (None, run.train_steps)):
+            pairs.append((run, score))
+    return pairs
+
+
+def load_measured(study: Study) -> Measured:
+    """Chooses the runs and opens their losses.
+
+    Several learning rates tried for one series, size and seed are trials: only the one with the lowest validation loss enters. Where runs
+    were scored in several ways, one way enters: the test split, `within` windows, then the way that covers the most runs.
+
+    Raises:
+        UserError: no run has finished, none is scored, or the scores are of different documents.
+    """
+    planned = tuple(study.run_records())
+    chosen, notes = _best_trials(planned)
+    if not chosen:
+        failed = "; ".join(f"{run.run_id} failed: {run.reason}" for run in planned if run.state == "failed")
+        raise UserError(
+            f"no run of {study.folder} has finished ({len(planned)} have a record{'; ' + failed if failed else ''}), so nothing can be "
+            "analysed; train some with `hf-ctxscale run CONFIG --out STUDY`."
+        )
+    score_of = _main_scores(finished_scores(study))
+    scored = [run for run in chosen if run.run_id in score_of]
+    notes += [f"Left out: {run.run_id} is not scored as the others are." for run in chosen if run.run_id not in score_of]
+    if not scored:
+        raise UserError(f"no finished run of {study.folder} is scored; score them with `hf-ctxscale run CONFIG --out STUDY`.")
+
+    # One order of documents for all, and one that does not depend on which run comes first.
+    documents: tuple[str, ...] = ()
+    measured = []
+    for run in scored:
+        losses = load_losses(study.losses_file(score_of[run.run_id].score_id))
+        losses = losses.rows(np.flatnonzero(losses.num_tokens.any(axis=1)))
+        documents = documents or tuple(sorted(losses.documents))
+        try:
+            measured.append(MeasuredRun(run, score_of[run.run_id], losses.aligned_to(documents)))
+        except UserError as error:
+            raise UserError(f"{scored[0].run_id} and {run.run_id}: {error}") from None
+    return Measured(tuple(measured), planned, documents, tuple(notes))
+
+
+def _best_trials(planned: Iterable[RunRecord]) -> tuple[list[RunRecord], list[str]]:
+    """The finished run of lowest validation loss for each series, target size and seed; and notes on what was left out."""
+    cells = defaultdict(list)
+    notes = []
+    num_waiting = 0
+    for run in planned:
+        if run.state == "finished":
+            cells[run.series, run.target_body_params, run.seed].append(run)
+        elif run.state == "failed":
+            notes.append(f"Left out: {run.run_id} failed: {run.reason or 'no reason is recorded'}")
+        else:
+            num_waiting += 1
+    if num_waiting:
+        notes.append(f"{num_waiting} {'run is' if num_waiting == 1 else 'runs are'} not finished; these results hold those that are.")
+    chosen = []
+    for (series, size, _), trials in sorted(cells.items()):
+        best = min(trials, key=lambda run: (validation_loss([run]), run.run_id))
+        if len(trials) > 1 and not math.isfinite(validation_loss([best])):
+            notes.append(
+                f"Left out: {len(trials)} runs of {series} at {size:,} body parameters; without a validation loss none can be chosen."
+            )
+            continue
+        chosen.append(best)
+        if len(trials) > 1:
+            rates = ", ".join(f"{run.learning_rate:g}" for run in sorted(trials, key=lambda run: run.learning_rate))
+            notes.append(f"{best.run_id}: learning rate {best.learning_rate:g} chosen by validation loss among {rates}.")
+    return chosen, notes
+
+
+def validation_loss(runs: Sequence[RunRecord]) -> float:
+    """Mean over runs, every seed weighing the same; infinite where one is missing, so that it is never the best."""
+    losses = [math.nan if run.validation_loss_nats is None else run.validation_loss_nats for run in runs]
+    mean = float(np.mean(losses))
+    return mean if math.isfinite(mean) else math.inf
+
+
+def _main_scores(pairs: list[tuple[RunRecord | None, ScoreRecord]]) -> dict[str, ScoreRecord]:
+    """run_id -> its score, all measured in one way: on the test split and `within` windows if there are any, then the way of most runs."""
+    ways: dict[tuple[str, ...], dict[str, ScoreRecord]] = defaultdict(dict)
+    for run, score in pairs:
+        if run:
+            ways[_way(score)].setdefault(run.run_id, score)
+    # Ties go to the first by name: never to the order of a folder.
+    order = sorted(ways.items(), key=lambda item: (item[0][1] != "test", item[0][2] != "within", -len(item[1]), item[0]))
+    return order[0][1] if order else {}
+
+
+def _way(score: ScoreRecord) -> tuple[str, ...]:
+    numbers = (score.windows_seed, score.max_windows_per_document, score.context_tokens)
+    return (score.corpus, score.split, score.windows, score.bos_policy, score.tokens_fingerprint, *(str(number) for number in numbers))

@@ -1,0 +1,154 @@
+"""PositionSums: running sums of losses per document and context position, and their parquet file.
+
+Letters: B blocks of a batch, D documents, T context positions (position t at index t - 1).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hf_ctxscale.files import write_aside
+from hf_ctxscale.study import LOSSES_SCHEMA, UserError
+
+
+@dataclass(frozen=True)
+class PositionLosses:
+    """Sums of one model's losses: a row per document, a column per context position."""
+
+    documents: tuple[str, ...]  # D
+    num_blocks: np.ndarray  # (D,) int64
+    num_tokens: np.ndarray  # (D, T) int64
+    num_bytes: np.ndarray  # (D, T) int64; 0 where unknown
+    loss_sum_nats: np.ndarray  # (D, T) float64
+
+    @property
+    def context_tokens(self) -> int:
+        """T, the number of positions."""
+        return int(self.num_tokens.shape[1])
+
+    def rows(self, index_D: np.ndarray) -> "PositionLosses":
+        """Some of the documents, or all in another order."""
+        documents = tuple(np.asarray(self.documents, dtype=object)[index_D])
+        return PositionLosses(documents, *(a[index_D] for a in (self.num_blocks, self.num_tokens, self.num_bytes, self.loss_sum_nats)))
+
+    def aligned_to(self, documents: Sequence[str]) -> "PositionLosses":
+        """The same rows in the order of ``documents``.
+
+        Raises:
+            UserError: these losses are of other documents.
+        """
+        if self.documents == tuple(documents):
+            return self
+        row = {document: d for d, document in enumerate(self.documents)}
+        if set(row) != set(documents) or len(row) != len(documents):
+            raise UserError(
+                f"the losses are of different documents ({len(row)} and {len(documents)}, {len(set(row) & set(documents))} in common); "
+                "paired differences need both models scored on the same ones: score both on the same corpus, split and windows."
+            )
+        return self.rows(np.array([row[document] for document in documents], dtype=np.int64))
+
+
+class PositionSums:
+    """Running sums of losses per document and position, in float64 with counts.
+
+    Memory grows with the number of documents, not with the number of batches.
+    """
+
+    def __init__(self, context_tokens: int) -> None:
+        assert context_tokens >= 1, context_tokens
+        self.context_tokens = context_tokens
+        self._row_of: dict[str, int] = {}
+        self._num_blocks = np.zeros(0, dtype=np.int64)
+        self._num_tokens = np.zeros((0, context_tokens), dtype=np.int64)
+        self._num_bytes = np.zeros((0, context_tokens), dtype=np.int64)
+        self._loss_sum = np.zeros((0, context_tokens), dtype=np.float64)
+
+    def add(self, losses_BT: Any, *, documents: Iterable[Any], num_bytes_BT: Any = None, mask_BT: Any = None) -> None:
+        """Adds a batch of blocks.
+
+        Args:
+            losses_BT: negative log-likelihood in nats, any array-like of shape (B, T).
+            documents: B ids; blocks with the same id belong to the same document.
+            num_bytes_BT: bytes of each target token; nothing where unknown.
+            mask_BT: true where a loss counts; nothing where all do. A masked loss may be anything, NaN included.
+
+        Raises:
+            UserError: the shape is another one, or a loss that counts is not finite. Nothing was added then.
+        """
+        losses = np.asarray(losses_BT, dtype=np.float64)
+        # .item(): numbers out of NumPy arrays and tensors are the same ids as plain ones.
+        ids = [str(document.item() if hasattr(document, "item") else document) for document in documents]
+        shape = (len(ids), self.context_tokens)
+        if losses.shape != shape:
+            raise UserError(
+                f"losses have shape {losses.shape}; {shape} is needed: a row for each of the {shape[0]} documents given, "
+                f"a loss for each of the {shape[1]} context positions. Pass per-token losses, not their mean."
+            )
+        mask = np.ones(shape, dtype=bool) if mask_BT is None else np.asarray(mask_BT).astype(bool)
+        num_bytes = np.zeros(shape, dtype=np.int64) if num_bytes_BT is None else np.asarray(num_bytes_BT).astype(np.int64)
+        for name, array in (("mask", mask), ("num_bytes", num_bytes)):
+            if array.shape != shape:
+                raise UserError(f"{name} has shape {array.shape}, the losses {shape}; give both the same shape.")
+        bad = int((mask & ~np.isfinite(losses)).sum())
+        if bad:
+            raise UserError(f"{bad} of {losses.size} losses are not finite; mask them if they are not to count, or look for the overflow.")
+
+        rows = np.array([self._row_of.setdefault(document, len(self._row_of)) for document in ids], dtype=np.int64)
+        self._grow(len(self._row_of))
+        # add.at, not +=: one document may own several blocks of the batch.
+        np.add.at(self._num_blocks, rows, 1)
+        np.add.at(self._num_tokens, rows, mask)
+        np.add.at(self._num_bytes, rows, np.where(mask, num_bytes, 0))
+        np.add.at(self._loss_sum, rows, np.where(mask, losses, 0.0))
+
+    def _grow(self, num_documents: int) -> None:
+        missing = num_documents - len(self._num_blocks)
+        if missing <= 0:
+            return
+        # Doubling keeps the total cost of growing linear in the number of documents.
+        rows = max(missing, len(self._num_blocks), 16)
+        self._num_blocks = np.concatenate([self._num_blocks, np.zeros(rows, dtype=np.int64)])
+        for name in ("_num_tokens", "_num_bytes", "_loss_sum"):
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.zeros((rows, self.context_tokens), dtype=old.dtype)]))
+
+    def result(self) -> PositionLosses:
+        """The sums so far, documents in order of first appearance."""
+        num = len(self._row_of)
+        arrays = (self._num_blocks, self._num_tokens, self._num_bytes, self._loss_sum)
+        return PositionLosses(tuple(self._row_of), *(array[:num].copy() for array in arrays))
+
+
+def save_losses(path: Path, losses: PositionLosses) -> None:
+    """Writes the sums as parquet (study.LOSSES_SCHEMA), aside and then renamed."""
+    ends = np.arange(len(losses.documents) + 1, dtype=np.int32) * losses.context_tokens
+    lists = [pa.ListArray.from_arrays(ends, a.reshape(-1)) for a in (losses.num_tokens, losses.num_bytes, losses.loss_sum_nats)]
+    columns = [pa.array(losses.documents, pa.string()), pa.array(losses.num_blocks, pa.int64()), *lists]
+    table = pa.Table.from_arrays(columns, schema=LOSSES_SCHEMA)
+    write_aside(path, lambda aside: pq.write_table(table, aside))
+
+
+def load_losses(path: Path) -> PositionLosses:
+    """Reads what `save_losses` wrote.
+
+    Raises:
+        UserError: the file is missing or is not such a table.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; score the model first.")
+    try:
+        table = pq.read_table(path).cast(LOSSES_SCHEMA)
+    except ValueError as error:
+        raise UserError(f"{path} is not a table of losses by position ({str(error).splitlines()[0]}); score the model again.") from None
+    lists = [table[name].combine_chunks() for name in LOSSES_SCHEMA.names[2:]]
+    lengths = {length.as_py() for column in lists for length in pc.unique(pc.list_value_length(column))}
+    if len(lengths) != 1:
+        raise UserError(f"{path} holds no documents, or rows of unequal length; score the model again.")
+    sums = (column.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, -1) for column in lists)
+    return PositionLosses(tuple(table["document"].to_pylist()), table["num_blocks"].to_numpy(), *sums)
