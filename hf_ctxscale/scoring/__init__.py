@@ -1,0 +1,1 @@
+"""A trained model and held-out windows to losses by context position."""

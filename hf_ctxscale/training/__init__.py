@@ -1,0 +1,1 @@
+"""One run, trained by the Hugging Face Trainer."""

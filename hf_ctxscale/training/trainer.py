@@ -1,0 +1,166 @@
+"""BlockTrainer: the Hugging Face Trainer, with one precision for training, float32 for validation, and losses by position.
+
+Shapes: B blocks, T context positions, V vocabulary size.
+"""
+
+import contextlib
+import time
+from typing import Any
+
+import torch
+from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from hf_ctxscale.analysis.positions import PositionSums, mean_loss
+from hf_ctxscale.study import RunRecord
+from hf_ctxscale.training.batches import token_losses
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The training loss is no longer a number."""
+
+
+class BlockTrainer(Trainer):
+    """A Trainer whose forward pass runs in the study's precision while training and in float32 while validating.
+
+    Autocast stands here rather than in ``TrainingArguments(bf16=True)``: accelerate would keep it on during validation, and copy every batch of
+    logits to float32 although nothing reads them.
+    """
+
+    precision: str = "float32"
+    step_tokens: int = 0  # for the speed in the logs
+    _last_log: tuple[int, float] | None = None  # step and training seconds
+
+    @property
+    def clock(self) -> "TrainingClock":
+        """The run's clock; a resumed Trainer replaces the one it was given, so it is looked up."""
+        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, TrainingClock))
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> contextlib.AbstractContextManager:
+        """Autocast to bfloat16 around the forward pass of a training step, nothing around that of a validation step."""
+        assert self.model is not None
+        if self.precision == "bfloat16" and self.model.training:
+            return torch.autocast(self.args.device.type, dtype=torch.bfloat16, cache_enabled=cache_enabled)
+        return super().autocast_smart_context_manager(cache_enabled)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the speed since the last log, and stops a run whose loss is not finite: no later step can mend it."""
+        if "loss" in logs:
+            now = (self.state.global_step, self.clock.seconds)
+            if self._last_log is not None:
+                logs["tokens_per_second"] = (now[0] - self._last_log[0]) * self.step_tokens / (now[1] - self._last_log[1])
+            self._last_log = now
+        super().log(logs, start_time)
+        loss = logs.get("loss")
+        if loss is not None and not torch.isfinite(torch.tensor(loss)):
+            raise NonFiniteLossError(
+                f"the training loss became {loss} by step {self.state.global_step}; lower the learning rate or max_grad_norm."
+            )
+
+
+def reduce_to_losses(logits: torch.Tensor | tuple[torch.Tensor, ...], labels_BT: torch.Tensor) -> torch.Tensor:
+    """For ``preprocess_logits_for_metrics``: logits (B, T, V) to losses (B, T), so that no logits pile up."""
+    return token_losses(logits[0] if isinstance(logits, tuple) else logits, labels_BT)
+
+
+class ValidationLoss:
+    """For ``compute_metrics`` with ``batch_eval_metrics``: running sums by position, batch after batch.
+
+    The key is not ``loss``, which would overwrite the Trainer's own ``eval_loss``.
+    """
+
+    def __init__(self, context_tokens: int):
+        self.context_tokens = context_tokens
+        self.sums = PositionSums(context_tokens)
+
+    def __call__(self, prediction: EvalPrediction, compute_result: bool) -> dict[str, float]:
+        """Adds a batch of losses; returns the mean and starts anew where ``compute_result``."""
+        losses_BT = prediction.predictions
+        self.sums.add(losses_BT, documents=["validation"] * len(losses_BT))
+        if not compute_result:
+            return {}
+        mean = mean_loss(self.sums.result()).value
+        self.sums = PositionSums(self.context_tokens)
+        return {"validation_loss_nats": mean}
+
+
+class LogSpacedValidation(TrainerCallback):
+    """Validates at given steps."""
+
+    def __init__(self, steps: tuple[int, ...]):
+        self.steps = frozenset(steps)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Asks for a validation where one is due, and for a log so that a training loss stands beside it."""
+        if state.global_step in self.steps:
+            control.should_evaluate = True
+            control.should_log = True
+
+
+class TrainingClock(TrainerCallback, ExportableState):
+    """Seconds spent in training steps (validation and checkpoints left out), kept across interruptions."""
+
+    def __init__(self, seconds: float = 0.0):
+        self.seconds = seconds
+        self._started: float | None = None
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Starts the clock."""
+        self._started = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Stops the clock."""
+        assert self._started is not None
+        self.seconds += time.perf_counter() - self._started
+
+    def state(self) -> dict[str, dict[str, float]]:
+        """What a checkpoint keeps."""
+        return {"args": {"seconds": self.seconds}, "attributes": {}}
+
+
+def log_spaced_steps(num_steps: int, *, num_points: int) -> tuple[int, ...]:
+    """About ``num_points`` whole steps, evenly spaced in their logarithm from 1 % of the run to its last step."""
+    first = max(1, num_steps // 100)
+    if num_points == 1 or first == num_steps:
+        return (num_steps,)
+    ratio = (num_steps / first) ** (1 / (num_points - 1))
+    return tuple(sorted({round(first * ratio**point) for point in range(num_points - 1)} | {num_steps}))
+
+
+def training_arguments(record: RunRecord, *, output_dir: str, training: Any) -> TrainingArguments:
+    """The Trainer's settings for a run: fused AdamW, warm-up and cosine to zero, clipping, checkpoints to resume from.
+
+    Args:
+        record: the planned run.
+        output_dir: where checkpoints go.
+        training: the study's TrainingSettings.
+    """
+    return TrainingArguments(
+        output_dir=output_dir,
+        max_steps=record.train_steps,
+        per_device_train_batch_size=record.batch_blocks,
+        per_device_eval_batch_size=record.batch_blocks,
+        learning_rate=record.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, round(training.warmup_fraction * record.train_steps)),
+        optim="adamw_torch_fused",
+        weight_decay=training.weight_decay,
+        adam_beta1=training.adam_beta1,
+        adam_beta2=training.adam_beta2,
+        max_grad_norm=training.max_grad_norm,
+        seed=record.seed,
+        data_seed=record.seed,
+        save_strategy="steps",
+        save_steps=max(1, -(-record.train_steps // training.checkpoints)),
+        save_total_limit=2,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, record.train_steps // 100),
+        logging_nan_inf_filter=False,
+        batch_eval_metrics=True,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        report_to="none",
+        disable_tqdm=True,
+    )
