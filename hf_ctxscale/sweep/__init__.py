@@ -1,0 +1,1 @@
+"""Settings to planned runs, their identity, and the workers that train and score them."""
