@@ -1,0 +1,112 @@
+"""read_sources: everything that a report is made from, read once from the study's files."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hf_ctxscale.charts.draw import read_fits
+from hf_ctxscale.charts.series import in_table_order, rejected_trials
+from hf_ctxscale.config import read_yaml
+from hf_ctxscale.files import read_table
+from hf_ctxscale.study import RunRecord, ScoreRecord, Study, UserError
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the study's files hold; settings and corpus are plain mappings, so that those of another version can be read too.
+
+    Attributes:
+        settings: study.yaml; empty where there is none.
+        corpus: tokens/corpus.json; empty where there is none.
+        runs: rows of the table of runs; runs that have a record and no row yet follow.
+        records: by run id.
+        scores: one for each scored model.
+        fits: results/fits.json; empty where nothing was fitted.
+        rejected: ids of runs that lost to another learning rate.
+    """
+
+    settings: dict[str, Any]
+    corpus: dict[str, Any]
+    runs: tuple[Row, ...]
+    records: dict[str, RunRecord]
+    scores: tuple[ScoreRecord, ...]
+    fits: dict[str, Any]
+    rejected: frozenset[str]
+
+    @property
+    def corpus_name(self) -> str:
+        """The corpus's name, or its file or folder."""
+        settings = self.settings.get("corpus") or {}
+        return str(self.corpus.get("corpus") or settings.get("name") or settings.get("path") or "an unnamed corpus")
+
+    @property
+    def context_tokens(self) -> int | None:
+        """The context that models were trained and scored with."""
+        return self.settings.get("context_tokens") or next((record.context_tokens for record in self.records.values()), None)
+
+    @property
+    def measured(self) -> tuple[Row, ...]:
+        """Rows that have a size and a test loss and did not lose to another learning rate: what the charts show."""
+        return tuple(
+            run
+            for run in self.runs
+            if run["loss_nats"] is not None and run["body_params"] is not None and run["run_id"] not in self.rejected
+        )
+
+
+def in_order(runs: Iterable[Row]) -> list[Row]:
+    """Rows in the order of the charts: family, depth, size, seed."""
+    rows = list(runs)
+    places = in_table_order({row["architecture"] for row in rows} - {None})
+
+    def place(row: Row) -> tuple[int, int, int, int, str]:
+        family = places.index(row["architecture"]) if row["architecture"] else len(places)
+        return (family, row["num_layers"] or 0, row["body_params"] or 0, row["seed"] or 0, row["run_id"] or "")
+
+    return sorted(rows, key=place)
+
+
+def read_sources(study: Study) -> Sources:
+    """Reads the study's files.
+
+    Raises:
+        UserError: the table of runs is missing, or a file cannot be read.
+    """
+    table = read_table(study.results_file("runs"))
+    records = {record.run_id: record for record in study.run_records()}
+    rows = table.to_pylist()
+    listed = {row["run_id"] for row in rows}
+    rows += [dict.fromkeys(table.column_names) | _row(record) for record in records.values() if record.run_id not in listed]
+    fits = read_fits(study)
+    return Sources(
+        settings=read_yaml(study.config_file) if study.config_file.is_file() else {},
+        corpus=_read_mapping(study.tokens / "corpus.json"),
+        runs=tuple(rows),
+        records=records,
+        scores=tuple(study.score_records()),
+        fits=fits,
+        rejected=rejected_trials(rows, fits),
+    )
+
+
+def _row(record: RunRecord) -> Row:
+    """What is known of a run that is not in the table of runs."""
+    same = ("run_id", "state", "reason", "architecture", "num_layers", "hidden_size", "seed", "learning_rate")
+    return {key: getattr(record, key) for key in same} | {"body_params": record.params.body, "total_params": record.params.total}
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no file."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}); it is written by `hf-ctxscale run CONFIG --out STUDY`.") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a {type(value).__name__}, not an object; it is written by `hf-ctxscale run CONFIG --out STUDY`.")
+    return value

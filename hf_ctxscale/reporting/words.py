@@ -1,0 +1,186 @@
+"""What a report says in sentences: the result, the captions, how to read the charts. Every number comes from the study's tables."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from hf_ctxscale.analysis.positions import GAIN_WINDOW, context_gain_obstacle, last_octave
+from hf_ctxscale.charts.series import SAME_SIZE, family_label, series_label
+from hf_ctxscale.reporting.numbers import counted, estimate, number
+from hf_ctxscale.reporting.sources import Row, Sources
+from hf_ctxscale.study import size_label
+
+VERDICTS = ("supported", "not supported", "undecided")
+
+
+def result_sentence(sources: Sources) -> str:
+    """One sentence: at the largest size that the families share, the loss of each and what it gains from more context."""
+    groups = _families_at_one_size(sources.measured)
+    if not groups:
+        return "No run of this study has finished and been scored yet."
+    sizes = sorted({run["body_params"] for runs, _ in groups for run in runs})
+    tokens = sorted({run["train_tokens"] for runs, _ in groups for run in runs if run["train_tokens"] is not None})
+    after = f" and {_span(tokens)} training tokens" if tokens else ""
+    losses = _listed([f"{_name(runs, depths)} {_loss(runs)}" for runs, depths in groups])
+    sentence = f"On {sources.corpus_name}, with {_span(sizes)} body parameters{after}, test losses in nats per token are: {losses}"
+    gains = [(family_label(runs[0]["architecture"]), _gain(runs)) for runs, _ in groups]
+    known = [f"the {family} gains {gain}" for family, gain in gains if gain is not None]
+    if known and sources.context_tokens:
+        sentence += (
+            f"; from positions {_range(GAIN_WINDOW)} of the context to {_range(last_octave(sources.context_tokens))}, {_listed(known)} nats"
+        )
+    return sentence + "."
+
+
+def verdict_sentence(sources: Sources) -> str:
+    """How many of the figure's claims the study supports."""
+    claims = sources.fits.get("claims") or []
+    if not claims:
+        return "No claim has been judged yet."
+    counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
+    said = [f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in counts.items() if count]
+    return f"Of {counted(len(claims), 'claim')} put to this study, {_listed(said)}."
+
+
+def interval_sentence(sources: Sources) -> str:
+    """What the intervals cover, and whether there are any."""
+    documents = sorted({run["num_documents"] for run in sources.measured if run["num_documents"] is not None})
+    seeds = {run["seed"] for run in sources.measured if run["seed"] is not None}
+    if not documents:
+        return "Nothing has been measured yet."
+    if not any(run["loss_nats_low"] is not None for run in sources.measured):
+        return f"No intervals: they need several test documents, and this corpus has {documents[0]}."
+    number_of = f"{_span(documents)} test documents" if documents != [1] else "1 test document"
+    trained = "one training run per model" if len(seeds) == 1 else f"these {len(seeds)} training seeds per model"
+    return f"Intervals are 95 % ones over the choice of {number_of}, given {trained}; they do not cover what another training seed would change."
+
+
+def setup_phrase(sources: Sources) -> str:
+    """Corpus, tokens and seeds, for captions."""
+    tokens = sorted({run["train_tokens"] for run in sources.measured if run["train_tokens"] is not None})
+    seeds = {run["seed"] for run in sources.measured if run["seed"] is not None}
+    parts = [sources.corpus_name]
+    if tokens:
+        parts.append(f"{_span(tokens)} training tokens per model")
+    if seeds:
+        parts.append(counted(len(seeds), "seed"))
+    return ", ".join(parts)
+
+
+def captions(sources: Sources) -> dict[str, str]:
+    """The words under each chart."""
+    setup, intervals = setup_phrase(sources), interval_sentence(sources)
+    return {
+        "loss_vs_parameters": (
+            f"Test loss against body parameters, which leave out embeddings and output head ({setup}). One line per family and depth; a point is a "
+            f"trained model. {intervals}"
+        ),
+        "loss_vs_position": (
+            f"Test loss of the prediction made after t tokens of context, averaged in log-spaced bins ({setup}). One line per model, with its body "
+            f"parameters; small models are light, large ones dark. {intervals}"
+        ),
+        "loss_vs_tokens": (
+            f"Validation loss during training ({setup}). A line that still falls steeply at its end belongs to a model that would have gained from "
+            "more tokens: its place in the other charts says as much about the budget as about the architecture."
+        ),
+    }
+
+
+def alternative_texts(sources: Sources) -> dict[str, str]:
+    """What a reader who cannot see a chart is told."""
+    ends = [
+        f"{size_label(run['body_params'])} {series_label(run['architecture'], (run['num_layers'],))}: {number(run['loss_nats'])}"
+        for run in sources.measured
+    ]
+    losses = f"Test losses in nats per token: {'; '.join(ends)}." if ends else "No finished run."
+    return {
+        "loss_vs_parameters": f"Line chart of test loss against parameters without embeddings, log x axis, a line per family and depth. {losses}",
+        "loss_vs_position": "Line chart of test loss against token index in context, log x axis, a line per model. "
+        "The table of runs gives each model's context gain.",
+        "loss_vs_tokens": "Line chart of validation loss against training tokens, log x axis, a line per model.",
+    }
+
+
+def how_to_read(sources: Sources) -> tuple[str, ...]:
+    """The few things that a reader must know, one sentence or two each."""
+    return (
+        "Loss is the negative log-likelihood of the next token in nats, lower is better. It depends on the tokenizer; bits per byte does not.",
+        "Token index t is the prediction made after t tokens of a window inside one document. Windows start anywhere in a document, so a curve "
+        "that falls with t shows what a longer context buys.",
+        _context_gain_in_words(sources.context_tokens),
+        "A claim is supported or not supported only where its interval satisfies the rule beside it; otherwise it is undecided, which is a result too.",
+        "Where families are compared in words, each is represented by its depth of lowest validation loss, never chosen by test loss.",
+        "Models are compared at equal body parameters and equal training tokens, not at equal time.",
+    )
+
+
+def _context_gain_in_words(context_tokens: int | None) -> str:
+    obstacle = context_gain_obstacle(context_tokens) if context_tokens else None
+    if obstacle:
+        return f"No context gain is given: {obstacle}."
+    late = _range(last_octave(context_tokens)) if context_tokens else "of the last octave"
+    return (
+        f"Context gain is the loss at positions {_range(GAIN_WINDOW)} minus the loss at positions {late}: above zero, the model still gains from "
+        "more context; near zero, it is flat."
+    )
+
+
+def _families_at_one_size(runs: Sequence[Row]) -> list[tuple[list[Row], int]]:
+    """For each family at the largest size that most families share: the runs of its best depth, and out of how many depths it is the best.
+
+    The depth is chosen by validation loss, so that the test loss given for it is not the least of several.
+    """
+    sizes = sorted({run["body_params"] for run in runs}, reverse=True)
+    near = {size: [run for run in runs if size / SAME_SIZE < run["body_params"] <= size] for size in sizes}
+    if not sizes:
+        return []
+    size = max(sizes, key=lambda size: (len({run["architecture"] for run in near[size]}), size))
+    by_family: dict[str, dict[int | None, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for run in near[size]:
+        by_family[run["architecture"]][run["num_layers"]].append(run)
+    groups = [(min(depths.values(), key=_validation_loss), len(depths)) for depths in by_family.values()]
+    return sorted(groups, key=lambda group: _mean([run["loss_nats"] for run in group[0]]))
+
+
+def _validation_loss(runs: list[Row]) -> float:
+    losses = [run["validation_loss_nats"] for run in runs if run["validation_loss_nats"] is not None]
+    return _mean(losses) if losses else float("inf")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _name(runs: Sequence[Row], depths: int) -> str:
+    """``the Transformer (2 layers)``, ``the best of 3 LSTMs (1 layer)``."""
+    family, num_layers = family_label(runs[0]["architecture"]), runs[0]["num_layers"]
+    layers = "" if num_layers is None else f" ({counted(num_layers, 'layer')})"
+    return f"{'the' if depths == 1 else f'the best of {depths}'} {family}{'' if depths == 1 else 's'}{layers}"
+
+
+def _loss(runs: Sequence[Row]) -> str:
+    if len(runs) == 1:
+        return estimate(runs[0]["loss_nats"], runs[0]["loss_nats_low"], runs[0]["loss_nats_high"])
+    losses = [run["loss_nats"] for run in runs]
+    return f"{number(min(losses))} to {number(max(losses))} over {len(runs)} seeds"
+
+
+def _gain(runs: Sequence[Row]) -> str | None:
+    gains = [run["context_gain_nats"] for run in runs]
+    if any(gain is None for gain in gains):
+        return None
+    if len(runs) == 1:
+        return estimate(gains[0], runs[0]["context_gain_nats_low"], runs[0]["context_gain_nats_high"], signed=True)
+    return f"{number(min(gains), signed=True)} to {number(max(gains), signed=True)}"
+
+
+def _range(positions: tuple[int, int]) -> str:
+    return f"{positions[0]}–{positions[1]}"
+
+
+def _span(counts: Sequence[int]) -> str:
+    low, high = size_label(counts[0]), size_label(counts[-1])
+    return low if low == high else f"{low} to {high}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
