@@ -1,0 +1,32 @@
+"""main: the command line's entry, and how it ends: 0 done, 1 something broke, 2 the user can mend it, 130 interrupted."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from hf_ctxscale.cli.analyse import analyse
+from hf_ctxscale.cli.draw import draw
+from hf_ctxscale.cli.run import run
+from hf_ctxscale.cli.sweep import sweep
+from hf_ctxscale.study import StageError, UserError
+
+app = typer.Typer(
+    help="How well does a language model use its context, and how does that change with scale and architecture?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(run)
+app.command()(sweep)
+app.command()(analyse)
+app.command()(draw)
+
+
+def main() -> None:
+    """Runs the command; a user's mistake is a sentence, not a traceback."""
+    try:
+        app(prog_name="hf-ctxscale")
+    except (UserError, StageError) as error:
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"error: {error}")
+        sys.exit(2 if isinstance(error, UserError) else 1)

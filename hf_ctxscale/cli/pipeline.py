@@ -1,0 +1,160 @@
+"""The stages of a study in order, each reading and writing the study's named files and skipping what is finished.
+
+Heavy imports stand inside the stages that need them: a reader of results needs no torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_ctxscale.cli.stages import console, show, stage
+from hf_ctxscale.files import write_record
+from hf_ctxscale.study import RunRecord, Study, UserError
+
+if TYPE_CHECKING:
+    from hf_ctxscale.config import StudySettings
+    from hf_ctxscale.data.tokens import Tokens
+
+# Text, scoring, tables and charts of the demo took this share of the training time on 2 cores.
+OTHER_STAGES_SHARE = 0.1
+
+
+def begin(config: str, *, out: Path) -> tuple[Study, StudySettings]:
+    """Checks config and folder, chooses the precision and says how long the training will take; writes study.yaml."""
+    from hf_ctxscale.config import find_config, load_settings
+    from hf_ctxscale.sweep.open_study import open_study, save_settings
+
+    study, settings = open_study(load_settings(find_config(config)), folder=out)
+    if settings.precision == "auto" or not study.config_file.exists():
+        with stage("probe"):
+            settings = _probe(settings)
+    save_settings(study, settings)
+    return study, settings
+
+
+def _probe(settings: StudySettings) -> StudySettings:
+    """Settings with the precision resolved; prints what the study will train and how long that takes."""
+    from hf_ctxscale.data.tokenizer import expected_vocab_size
+    from hf_ctxscale.sweep.estimate import choose_precision, estimate_seconds, makespan_seconds
+    from hf_ctxscale.sweep.launch import num_workers
+    from hf_ctxscale.sweep.plan import plan_runs
+    from hf_ctxscale.sweep.progress import in_words
+
+    vocab_size = expected_vocab_size(settings.tokenizer)
+    records = plan_runs(settings, vocab_size=vocab_size, tokens_fingerprint="not known yet", precision="float32")
+    if settings.precision == "auto":
+        settings = settings.model_copy(update={"precision": choose_precision(records, vocab_size=vocab_size)})
+        show(f"precision: {settings.precision}, the faster one here")
+    records = [record.model_copy(update={"precision": settings.precision}) for record in records]
+    workers = num_workers(settings.workers, num_runs=len(records))
+    seconds = makespan_seconds(list(estimate_seconds(records, vocab_size=vocab_size).values()), workers=workers)
+    tokens = sum(record.train_tokens for record in records)
+    show(
+        f"{len(records)} runs, {tokens / 1e6:.1f} million training tokens, {workers} at a time: "
+        f"about {in_words(seconds * (1 + OTHER_STAGES_SHARE))} in all"
+    )
+    return settings
+
+
+def build_study_tokens(study: Study, settings: StudySettings) -> Tokens:
+    """Corpus to token streams, and a check that held-out documents are long enough for the context."""
+    from hf_ctxscale.data.build import build_tokens
+    from hf_ctxscale.data.documents import SPLITS
+    from hf_ctxscale.data.tokens import load_tokens
+    from hf_ctxscale.scoring.score_run import held_out_windows
+
+    with stage("tokens"):
+        build_tokens(settings.corpus, settings.tokenizer, folder=study.tokens, show=show)
+        tokens = load_tokens(study.tokens)
+        for split in SPLITS[1:]:
+            windows = held_out_windows(tokens, split=split, scoring=settings.scoring, context_tokens=settings.context_tokens)
+            show(
+                f"{split}: {len(windows)} windows of {windows.num_documents} documents; {windows.num_documents_too_short} documents are too short"
+            )
+    return tokens
+
+
+def train_runs(study: Study, settings: StudySettings, tokens: Tokens, *, workers: int | None) -> list[RunRecord]:
+    """Plans every run, trains what is missing, and returns the records of this config's runs."""
+    from hf_ctxscale.sweep.estimate import estimate_seconds
+    from hf_ctxscale.sweep.launch import check_workers_free, launch_workers, num_workers
+    from hf_ctxscale.sweep.plan import plan_runs
+
+    with stage("train"):
+        assert settings.precision != "auto"
+        planned = plan_runs(
+            settings, vocab_size=tokens.vocab_size, tokens_fingerprint=tokens.record.fingerprint, precision=settings.precision
+        )
+        for record in planned:
+            if not study.run_file(record.run_id).exists():
+                write_record(study.run_file(record.run_id), record)
+        run_ids = [record.run_id for record in planned]
+        missing = [record for record in _records(study, run_ids) if record.state in ("waiting", "training")]
+        if len(missing) < len(planned):
+            show(f"skipped: {len(planned) - len(missing)} of {len(planned)} runs are there already")
+        if missing:
+            check_workers_free(study, [record.run_id for record in missing])
+            seconds = estimate_seconds(missing, vocab_size=tokens.vocab_size)
+            longest_first = sorted(seconds, key=lambda run_id: -seconds[run_id])
+            wanted = num_workers(workers or settings.workers, num_runs=len(missing))
+            launch_workers(study, longest_first, stage="train", workers=wanted, console=console, seconds_by_run=seconds)
+        records = _records(study, run_ids)
+        for record in records:
+            if record.state == "failed":
+                show(f"failed: {record.run_id}: {record.reason} (remove {study.run_folder(record.run_id)} to try it again)")
+    return records
+
+
+def score_runs(study: Study, settings: StudySettings, records: list[RunRecord], *, workers: int | None) -> None:
+    """Scores every finished run that has no score yet."""
+    from hf_ctxscale.scoring.score_run import score_id_of
+    from hf_ctxscale.sweep.launch import launch_workers, num_workers
+
+    with stage("score"):
+        finished = [record for record in records if record.state == "finished"]
+        missing = [record for record in finished if not study.score_file(score_id_of(record, scoring=settings.scoring)).exists()]
+        if len(missing) < len(finished):
+            show(f"skipped: {len(finished) - len(missing)} of {len(finished)} runs are scored already")
+        if missing:
+            largest_first = [record.run_id for record in sorted(missing, key=lambda record: -record.flops_per_token)]
+            wanted = num_workers(workers or settings.workers, num_runs=len(missing))
+            launch_workers(study, largest_first, stage="score", workers=wanted, console=console)
+            show(f"scored {len(missing)} runs")
+
+
+def analyse_results(study: Study) -> None:
+    """Scores to tables, fits and claims."""
+    from hf_ctxscale.analysis.results import analyse_study, build_results
+
+    with stage("analyse"):
+        build_results(study)
+        for claim in analyse_study(study)["claims"]:
+            show(f"{claim['verdict']}: {claim['claim']}")
+
+
+def draw_results(study: Study) -> None:
+    """Results to charts and report."""
+    from hf_ctxscale.charts.draw import draw_study
+    from hf_ctxscale.reporting.report import write_report
+
+    with stage("draw"):
+        for path in draw_study(study):
+            show(str(path))
+        show(str(write_report(study)))
+
+
+def open_existing(folder: Path) -> Study:
+    """A study that is there.
+
+    Raises:
+        UserError: the folder holds none.
+    """
+    study = Study(folder)
+    if not study.config_file.is_file():
+        raise UserError(f"{str(folder)!r} holds no study (no study.yaml in it); make one with `hf-ctxscale run demo --out {folder}`.")
+    return study
+
+
+def _records(study: Study, run_ids: list[str]) -> list[RunRecord]:
+    return [RunRecord.model_validate_json(study.run_file(run_id).read_text()) for run_id in run_ids]
