@@ -183,6 +183,11 @@ class Study:
         """A score's losses by document and position."""
         return self.scores / score_id / "losses.parquet"
 
+    @property
+    def begun(self) -> bool:
+        """Whether it holds a run, planned at least: from then on its settings are fixed."""
+        return next(self.runs.glob("*/run.json"), None) is not None
+
     def run_records(self) -> list[RunRecord]:
         """Every run that has a record, in order of its id."""
         return [RunRecord.model_validate_json(f.read_text()) for f in sorted(self.runs.glob("*/run.json"))]

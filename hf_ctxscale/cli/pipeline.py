@@ -16,45 +16,50 @@ if TYPE_CHECKING:
     from hf_ctxscale.config import StudySettings
     from hf_ctxscale.data.tokens import Tokens
 
-# Text, scoring, tables and charts of the demo took this share of the training time on 2 cores.
-OTHER_STAGES_SHARE = 0.1
 
+def begin(config: str, *, out: Path, workers: int | None) -> tuple[Study, StudySettings, list[float] | None]:
+    """Checks config and folder and writes study.yaml; for a new study, also chooses the precision and says how long the training will take.
 
-def begin(config: str, *, out: Path) -> tuple[Study, StudySettings]:
-    """Checks config and folder, chooses the precision and says how long the training will take; writes study.yaml."""
+    Returns:
+        The study, its settings with the precision resolved, and the expected seconds of each planned run (None where a study continues).
+    """
     from hf_ctxscale.config import find_config, load_settings
     from hf_ctxscale.sweep.open_study import open_study, save_settings
 
     study, settings = open_study(load_settings(find_config(config)), folder=out)
-    if settings.precision == "auto" or not study.config_file.exists():
+    seconds = None
+    if not study.begun:
         with stage("probe"):
-            settings = _probe(settings)
+            settings, seconds = _probe(settings, workers=workers)
     save_settings(study, settings)
-    return study, settings
+    return study, settings, seconds
 
 
-def _probe(settings: StudySettings) -> StudySettings:
-    """Settings with the precision resolved; prints what the study will train and how long that takes."""
+def _probe(settings: StudySettings, *, workers: int | None) -> tuple[StudySettings, list[float]]:
+    """Times a few steps of every model; prints what the study will train and how long that takes."""
     from hf_ctxscale.data.tokenizer import expected_vocab_size
-    from hf_ctxscale.sweep.estimate import choose_precision, estimate_seconds, makespan_seconds
+    from hf_ctxscale.sweep.estimate import estimate_seconds, makespan_seconds, possible_precisions
     from hf_ctxscale.sweep.launch import num_workers
     from hf_ctxscale.sweep.plan import plan_runs
     from hf_ctxscale.sweep.progress import in_words
 
     vocab_size = expected_vocab_size(settings.tokenizer)
-    records = plan_runs(settings, vocab_size=vocab_size, tokens_fingerprint="not known yet", precision="float32")
+    precisions = possible_precisions() if settings.precision == "auto" else (settings.precision,)
+    records = plan_runs(settings, vocab_size=vocab_size, tokens_fingerprint="not known yet", precision=precisions[0])
+    side_by_side = num_workers(workers or settings.workers, num_runs=len(records))
+    probed = [record.model_copy(update={"precision": precision}) for precision in precisions for record in records]
+    seconds = estimate_seconds(probed, vocab_size=vocab_size, workers=side_by_side)
+    by_precision = {precision: seconds[index * len(records) :][: len(records)] for index, precision in enumerate(precisions)}
+    precision = min(precisions, key=lambda name: sum(by_precision[name]))
     if settings.precision == "auto":
-        settings = settings.model_copy(update={"precision": choose_precision(records, vocab_size=vocab_size)})
-        show(f"precision: {settings.precision}, the faster one here")
-    records = [record.model_copy(update={"precision": settings.precision}) for record in records]
-    workers = num_workers(settings.workers, num_runs=len(records))
-    seconds = makespan_seconds(list(estimate_seconds(records, vocab_size=vocab_size).values()), workers=workers)
+        show(f"precision: {precision}" + (", the faster one here" if len(precisions) > 1 else ", since this processor has no bfloat16"))
+    expected = makespan_seconds(by_precision[precision], workers=side_by_side)
     tokens = sum(record.train_tokens for record in records)
     show(
-        f"{len(records)} runs, {tokens / 1e6:.1f} million training tokens, {workers} at a time: "
-        f"about {in_words(seconds * (1 + OTHER_STAGES_SHARE))} in all"
+        f"{len(records)} runs, {tokens / 1e6:.1f} million training tokens, {side_by_side} at a time: "
+        f"about {in_words(expected)} of training, and a minute or two for text, scoring and charts"
     )
-    return settings
+    return settings.model_copy(update={"precision": precision}), by_precision[precision]
 
 
 def build_study_tokens(study: Study, settings: StudySettings) -> Tokens:
@@ -75,9 +80,13 @@ def build_study_tokens(study: Study, settings: StudySettings) -> Tokens:
     return tokens
 
 
-def train_runs(study: Study, settings: StudySettings, tokens: Tokens, *, workers: int | None) -> list[RunRecord]:
-    """Plans every run, trains what is missing, and returns the records of this config's runs."""
-    from hf_ctxscale.sweep.estimate import estimate_seconds
+def train_runs(
+    study: Study, settings: StudySettings, tokens: Tokens, *, workers: int | None, expected_seconds: list[float] | None
+) -> list[RunRecord]:
+    """Plans every run, trains what is missing, and returns the records of this config's runs.
+
+    Where no seconds are expected of the runs, their FLOPs stand in: what counts is only which run is longer.
+    """
     from hf_ctxscale.sweep.launch import check_workers_free, launch_workers, num_workers
     from hf_ctxscale.sweep.plan import plan_runs
 
@@ -95,10 +104,10 @@ def train_runs(study: Study, settings: StudySettings, tokens: Tokens, *, workers
             show(f"skipped: {len(planned) - len(missing)} of {len(planned)} runs are there already")
         if missing:
             check_workers_free(study, [record.run_id for record in missing])
-            seconds = estimate_seconds(missing, vocab_size=tokens.vocab_size)
-            longest_first = sorted(seconds, key=lambda run_id: -seconds[run_id])
+            expected = dict(zip(run_ids, expected_seconds or [record.train_flops for record in planned], strict=True))
+            longest_first = sorted((record.run_id for record in missing), key=lambda run_id: -expected[run_id])
             wanted = num_workers(workers or settings.workers, num_runs=len(missing))
-            launch_workers(study, longest_first, stage="train", workers=wanted, console=console, seconds_by_run=seconds)
+            launch_workers(study, longest_first, stage="train", workers=wanted, console=console, expected=expected)
         records = _records(study, run_ids)
         for record in records:
             if record.state == "failed":

@@ -21,9 +21,9 @@ def run(config: Config, out: Out, workers: Workers = None) -> None:
     from hf_ctxscale.sweep.progress import in_words
 
     started = time.perf_counter()
-    study, settings = begin(config, out=out)
+    study, settings, seconds = begin(config, out=out, workers=workers)
     tokens = build_study_tokens(study, settings)
-    records = train_runs(study, settings, tokens, workers=workers)
+    records = train_runs(study, settings, tokens, workers=workers, expected_seconds=seconds)
     score_runs(study, settings, records, workers=workers)
     analyse_results(study)
     draw_results(study)

@@ -45,7 +45,7 @@ def check_workers_free(study: Study, run_ids: list[str]) -> None:
 
 
 def launch_workers(
-    study: Study, run_ids: list[str], *, stage: str, workers: int, console: Console, seconds_by_run: dict[str, float] | None = None
+    study: Study, run_ids: list[str], *, stage: str, workers: int, console: Console, expected: dict[str, float] | None = None
 ) -> None:
     """Starts workers on the runs, in the order given, and waits for them.
 
@@ -55,7 +55,7 @@ def launch_workers(
         stage: "train" or "score".
         workers: number of processes, one thread each.
         console: where the table goes; without a terminal, a line per finished run.
-        seconds_by_run: expected training time of each run, for the time left.
+        expected: each run's share of the work, in any unit, for the time left.
 
     Raises:
         StageError: a worker ended with an error.
@@ -70,7 +70,7 @@ def launch_workers(
                 processes.append(
                     subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
                 )
-        _watch(study, run_ids, processes=processes, stage=stage, console=console, seconds_by_run=seconds_by_run or {})
+        _watch(study, run_ids, processes=processes, stage=stage, console=console, expected=expected or {})
     except KeyboardInterrupt:
         console.print("interrupted; the same command continues from the last checkpoints.")
         raise
@@ -91,7 +91,7 @@ def _watch(
     processes: list[subprocess.Popen[bytes]],
     stage: str,
     console: Console,
-    seconds_by_run: dict[str, float],
+    expected: dict[str, float],
 ) -> None:
     """Shows what the workers do until the last of them has ended."""
     started = time.monotonic()
@@ -105,22 +105,24 @@ def _watch(
             running = any(process.poll() is None for process in processes)
             runs = read_progress(study, run_ids)
             if live is not None:
-                live.update(progress_table(runs, caption=_time_left(at_start, runs, seconds_by_run, elapsed=time.monotonic() - started)))
+                live.update(progress_table(runs, caption=_time_left(at_start, runs, expected, elapsed=time.monotonic() - started)))
             elif stage == "train":
                 for run in runs:
                     if run.ended and run.record.run_id not in told:
                         told.add(run.record.run_id)
-                        left = _time_left(at_start, runs, seconds_by_run, elapsed=time.monotonic() - started)
-                        console.print(f"  {len(told)}/{len(runs)} {_outcome(run.record)}; {left}", highlight=False)
+                        left = _time_left(at_start, runs, expected, elapsed=time.monotonic() - started)
+                        console.print(
+                            f"  {len(told)}/{len(runs)} {_outcome(run.record)}; {left}", highlight=False, markup=False, soft_wrap=True
+                        )
             if running:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _time_left(at_start: list[RunProgress], runs: list[RunProgress], seconds_by_run: dict[str, float], *, elapsed: float) -> str:
-    """What is left, from the expected seconds of what is not done and the pace since the start."""
-    expected = [seconds_by_run.get(run.record.run_id, run.record.train_flops) for run in runs]
-    done = sum(seconds * (now.fraction - before.fraction) for seconds, now, before in zip(expected, runs, at_start, strict=True))
-    left = sum(seconds * (1 - now.fraction) for seconds, now in zip(expected, runs, strict=True))
+def _time_left(at_start: list[RunProgress], runs: list[RunProgress], expected: dict[str, float], *, elapsed: float) -> str:
+    """What is left, from the work that is not done and the pace since the start."""
+    work = [expected.get(run.record.run_id, run.record.train_flops) for run in runs]
+    done = sum(share * (now.fraction - before.fraction) for share, now, before in zip(work, runs, at_start, strict=True))
+    left = sum(share * (1 - now.fraction) for share, now in zip(work, runs, strict=True))
     if left == 0:
         return f"all done in {in_words(elapsed)}"
     return f"about {in_words(left * elapsed / done)} left" if done > 0 else "starting"

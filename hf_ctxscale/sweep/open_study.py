@@ -34,6 +34,9 @@ def open_study(settings: StudySettings, *, folder: Path) -> tuple[Study, StudySe
         if folder.exists() and any(folder.iterdir()):
             raise UserError(f"--out {str(folder)!r} holds other files and no study.yaml; choose an empty or a new folder.")
         return study, settings
+    if not study.begun:
+        # An attempt that failed before its first run, on a misspelt path say, does not hold the folder.
+        return study, settings
     before = parse_settings(read_yaml(study.config_file), source="study.yaml")
     if settings.precision == "auto":
         settings = settings.model_copy(update={"precision": before.precision})

@@ -157,8 +157,16 @@ def _mistakes(text_folder: Path, folder: Path) -> dict[str, tuple[list, str]]:
         "corpus path": ([config("e", corpus={"path": str(folder / "nowhere")}), out], "nowhere"),
         "empty corpus": ([config("f", corpus={"path": str(empty)}), out], "empty"),
         "context": (
-            [config("g", corpus={"path": str(short), "test_fraction": 0.4, "validation_fraction": 0.2}, context_tokens=4000), out],
-            "context_tokens=4000 is longer than any document",
+            [
+                config(
+                    "g",
+                    corpus={"path": str(short), "test_fraction": 0.4, "validation_fraction": 0.2},
+                    context_tokens=1500,
+                    training={"batch_blocks": 1},
+                ),
+                out,
+            ],
+            "context_tokens=1500 is longer than any document",
         ),
         "size": (
             [config("h", sizes=[{"body_params": 90, "train_tokens": 1600}], size_tolerance=0.01), out],

@@ -3,6 +3,7 @@
 import pytest
 
 from hf_ctxscale.config import parse_settings
+from hf_ctxscale.files import write_record
 from hf_ctxscale.study import UserError, size_label
 from hf_ctxscale.sweep.estimate import makespan_seconds
 from hf_ctxscale.sweep.open_study import open_study, save_settings
@@ -69,12 +70,20 @@ def test_the_same_run_twice_is_refused(text_folder):
         _plan(text_folder, families=[family, family])
 
 
+def _begin(study, text_folder):
+    record = _plan(text_folder)[0]
+    write_record(study.run_file(record.run_id), record)
+
+
 def test_a_study_can_grow_but_not_become_another(text_folder, tmp_path):
     settings = parse_settings(tiny_config(text_folder), source="tiny.yaml")
     study, opened = open_study(settings, folder=tmp_path / "study")
     assert opened == settings
     assert not study.folder.exists(), "opening writes nothing"
     save_settings(study, settings)
+    changed = parse_settings(tiny_config(text_folder, context_tokens=16), source="tiny.yaml")
+    assert open_study(changed, folder=study.folder)[1] == changed, "nothing is fixed before the first run is planned"
+    _begin(study, text_folder)
 
     grown = parse_settings(tiny_config(text_folder, seeds=[0, 1], workers=1), source="tiny.yaml")
     assert open_study(grown, folder=study.folder)[1] == grown
@@ -89,6 +98,7 @@ def test_a_study_can_grow_but_not_become_another(text_folder, tmp_path):
 def test_auto_precision_stays_what_the_study_began_with(text_folder, tmp_path):
     study, settings = open_study(parse_settings(tiny_config(text_folder, precision="bfloat16"), source="tiny.yaml"), folder=tmp_path / "s")
     save_settings(study, settings)
+    _begin(study, text_folder)
     _, again = open_study(parse_settings(tiny_config(text_folder, precision="auto"), source="tiny.yaml"), folder=study.folder)
     assert again.precision == "bfloat16"
 
