@@ -91,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=7, help="paired segments per model")
     parser.add_argument("--tokens", type=int, default=120_000, help="training tokens per segment")
+    parser.add_argument("--only", default="", help="models whose name holds this text, such as gpt2 or 222")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -105,6 +106,8 @@ def main() -> None:
         sizes = tuple(size.model_copy(update={"train_tokens": arguments.tokens}) for size in settings.sizes)
         settings = settings.model_copy(update={"sizes": sizes})
         for record in plan_runs(settings, vocab_size=tokens.vocab_size, tokens_fingerprint="benchmark", precision=precision):
+            if arguments.only not in record.run_id:
+                continue
             pairs = [
                 (time_ours(record, settings=settings, tokens=tokens), time_bare(record, settings=settings, tokens=tokens))
                 for _ in range(arguments.pairs)

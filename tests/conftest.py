@@ -6,11 +6,15 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from hf_ctxscale.config import StudySettings, parse_settings
+from hf_ctxscale.study import Study
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 
@@ -60,3 +64,27 @@ def tiny_tokens(text_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     build_tokens(settings.corpus, settings.tokenizer, folder=folder, show=lambda text: None)
     return load_tokens(folder)
+
+
+def write_config(path: Path, config: dict) -> Path:
+    """A config as a YAML file."""
+    with path.open("w") as file:
+        YAML().dump(config, file)
+    return path
+
+
+def run_command(*arguments) -> subprocess.CompletedProcess:
+    """`hf-ctxscale` in a process of its own."""
+    command = [sys.executable, "-c", "from hf_ctxscale.cli import main; main()", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "200", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="session")
+def finished(text_folder, tmp_path_factory) -> tuple[Path, Study, str]:
+    """A tiny study, run to its report by the command line: config, study, and what was printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = write_config(folder / "tiny.yaml", tiny_config(text_folder, precision="auto", workers=2))
+    done = run_command("run", config, "--out", folder / "study")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return config, Study(folder / "study"), done.stdout

@@ -114,6 +114,12 @@ def _notes(measured: Measured) -> list[str]:
         "Each interval stands for itself; none is widened for the number of claims.",
         *measured.notes,
     ]
+    tokens = sorted({run.record.train_tokens for run in measured.runs})
+    if len(tokens) > 1:
+        notes.append(
+            f"Sizes were trained on different numbers of tokens ({tokens[0] / 1e6:.1f} to {tokens[-1] / 1e6:.1f} million, equal within a size): "
+            "what is said across sizes, the exponents of loss against size among it, mixes size and data."
+        )
     if few:
         notes.append(f"Two sizes only ({', '.join(few)}): the power law runs through both points, so its residuals say nothing.")
     return notes

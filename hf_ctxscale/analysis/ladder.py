@@ -56,6 +56,13 @@ class Ladder:
         return f"{self.largest:,} body parameters ({which})"
 
     @property
+    def tokens_words(self) -> str:
+        """For a sentence that sets the smallest size against the largest: the training tokens too, where they differ."""
+        tokens = {run.record.target_body_params: run.record.train_tokens for run in self.measured.runs}
+        first, last = tokens[self.sizes[0]], tokens[self.largest]
+        return "" if first == last else f" (and from {first / 1e6:.1f} to {last / 1e6:.1f} million training tokens)"
+
+    @property
     def lstm_depths(self) -> tuple[int, ...]:
         """Depths of the study's LSTMs, failed and waiting ones too."""
         return tuple(sorted({run.num_layers for run in self.measured.planned if family_of(run.architecture) == "LSTM"}))

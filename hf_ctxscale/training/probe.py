@@ -9,11 +9,11 @@ from hf_ctxscale.study import RunRecord
 from hf_ctxscale.training.train_run import build_model
 
 WARMUP_STEPS = 1
-TIMED_STEPS = 3
+TIMED_STEPS = 4
 
 
 def probe_seconds_per_step(record: RunRecord, *, vocab_size: int) -> float:
-    """Fastest of a few steps, in seconds, on this process's threads; forward, backward, clipping and optimiser, without the Trainer round them."""
+    """Mean of a few steps, in seconds, on this process's threads; forward, backward, clipping and optimiser, without the Trainer round them."""
     model = build_model(record, vocab_size=vocab_size)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if torch.cuda.is_available():
@@ -33,7 +33,7 @@ def probe_seconds_per_step(record: RunRecord, *, vocab_size: int) -> float:
         optimizer.zero_grad()
         loss.item()
         seconds.append(time.perf_counter() - started)
-    return min(seconds[WARMUP_STEPS:])
+    return sum(seconds[WARMUP_STEPS:]) / TIMED_STEPS
 
 
 def processor_has_bfloat16() -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,35 +12,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from hf_ctxscale.study import CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, Study
-from tests.conftest import tiny_config
-
-COMMAND = [sys.executable, "-c", "from hf_ctxscale.cli import main; main()"]
-
-
-def _run(*arguments, cwd=None) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "COLUMNS": "200", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=environment, check=False)
-
-
-def _write(path: Path, config: dict) -> Path:
-    with path.open("w") as file:
-        YAML().dump(config, file)
-    return path
+from tests.conftest import run_command, tiny_config, write_config
 
 
 def _files(folder: Path) -> dict[str, float]:
     """Every file and when it was written."""
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def finished(text_folder, tmp_path_factory):
-    """A tiny study, run to its report: config, folder, and what the command printed."""
-    folder = tmp_path_factory.mktemp("cli")
-    config = _write(folder / "tiny.yaml", tiny_config(text_folder, precision="auto", workers=2))
-    done = _run("run", config, "--out", folder / "study")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return config, Study(folder / "study"), done.stdout
 
 
 def test_run_leaves_the_whole_study_folder(finished):
@@ -79,7 +57,7 @@ def test_run_says_at_the_start_how_long_it_takes_and_times_every_stage(finished)
 def test_running_again_skips_what_is_finished_and_says_so(finished):
     config, study, _ = finished
     before = _files(study.folder)
-    again = _run("run", config, "--out", study.folder)
+    again = run_command("run", config, "--out", study.folder)
     assert again.returncode == 0, again.stderr
     assert "skipped: 2 of 2 runs are there already" in again.stdout
     assert "skipped: 2 of 2 runs are scored already" in again.stdout
@@ -111,12 +89,14 @@ def test_help_loads_no_torch():
 
 
 def test_a_run_that_cannot_be_trained_is_marked_failed_and_the_others_go_on(finished, tmp_path):
-    config, study, _ = finished
+    config, whole, _ = finished
+    study = Study(tmp_path / "study")
+    shutil.copytree(whole.folder, study.folder)
     grown = YAML(typ="safe").load(config)
     # A learning rate this large overflows at once.
     grown["families"].append({"architecture": "lstm", "num_layers": 2, "learning_rate": 1e30})
-    grown_config = _write(tmp_path / "grown.yaml", grown)
-    done = _run("run", grown_config, "--out", study.folder)
+    grown_config = write_config(tmp_path / "grown.yaml", grown)
+    done = run_command("run", grown_config, "--out", study.folder)
     assert done.returncode == 0, done.stderr
     assert "skipped: 2 of 3 runs are there already" in done.stdout
     failed = [record for record in study.run_records() if record.state == "failed"]
@@ -138,7 +118,7 @@ def _mistakes(text_folder: Path, folder: Path) -> dict[str, tuple[list, str]]:
     empty.mkdir()
 
     def config(name: str, **changes) -> Path:
-        return _write(folder / f"{name}.yaml", tiny_config(text_folder, **changes))
+        return write_config(folder / f"{name}.yaml", tiny_config(text_folder, **changes))
 
     (folder / "binary.yaml").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     (folder / "nothing.yaml").write_text("")
@@ -161,6 +141,7 @@ def _mistakes(text_folder: Path, folder: Path) -> dict[str, tuple[list, str]]:
                 config(
                     "g",
                     corpus={"path": str(short), "test_fraction": 0.4, "validation_fraction": 0.2},
+                    tokenizer={"vocab_size": 270},
                     context_tokens=1500,
                     training={"batch_blocks": 1},
                 ),
@@ -200,7 +181,7 @@ def test_every_mistake_is_a_sentence_with_exit_code_2(text_folder, tmp_path, cap
         monkeypatch.setattr(sys, "argv", ["hf-ctxscale", "run", str(config), "--out", str(out)])
         with pytest.raises(SystemExit) as stopped:
             main()
-        message = capsys.readouterr().err
+        message = capsys.readouterr().err.lstrip()
         assert stopped.value.code == 2, (name, message)
         assert message.startswith("error: "), (name, message)
         assert words in message, (name, message)
@@ -211,9 +192,9 @@ def test_every_mistake_is_a_sentence_with_exit_code_2(text_folder, tmp_path, cap
 
 def test_a_mistake_in_a_process_of_its_own_shows_no_traceback(finished, text_folder, tmp_path):
     _, study, _ = finished
-    other = _write(tmp_path / "other.yaml", tiny_config(text_folder, context_tokens=16))
+    other = write_config(tmp_path / "other.yaml", tiny_config(text_folder, context_tokens=16))
     before = _files(study.folder)
-    done = _run("run", other, "--out", study.folder)
+    done = run_command("run", other, "--out", study.folder)
     assert done.returncode == 2
     assert "holds another study: context_tokens is 8 there and 16 in the config" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -234,6 +215,6 @@ def test_a_folder_that_cannot_be_written_is_named(text_folder, tmp_path, monkeyp
 
 
 def test_analysing_what_is_no_study_says_how_to_make_one(tmp_path):
-    done = _run("analyse", tmp_path)
+    done = run_command("analyse", tmp_path)
     assert done.returncode == 2
     assert "holds no study (no study.yaml in it); make one with `hf-ctxscale run demo --out" in done.stderr
