@@ -52,8 +52,7 @@ def judge_claims(measured: Measured) -> tuple[Claim, ...]:
         ),
         _judge(
             "transformer_gap_grows_with_size",
-            f"The Transformer's advantage over the best LSTM grows from {ladder.sizes[0]:,} to {ladder.largest:,} body parameters"
-            f"{ladder.tokens_words}.",
+            f"The Transformer's advantage over the best LSTM grows {ladder.growth_words}.",
             rule=above(0.0),
             measure=partial(_growth_with_size, ladder),
             ladder=ladder,

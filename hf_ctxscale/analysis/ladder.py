@@ -56,11 +56,14 @@ class Ladder:
         return f"{self.largest:,} body parameters ({which})"
 
     @property
-    def tokens_words(self) -> str:
-        """For a sentence that sets the smallest size against the largest: the training tokens too, where they differ."""
+    def growth_words(self) -> str:
+        """From the smallest size to the largest, for a sentence that sets one against the other; with the training tokens where they differ."""
+        if len(self.sizes) < 2:
+            return "with size"
         tokens = {run.record.target_body_params: run.record.train_tokens for run in self.measured.runs}
         first, last = tokens[self.sizes[0]], tokens[self.largest]
-        return "" if first == last else f" (and from {first / 1e6:.1f} to {last / 1e6:.1f} million training tokens)"
+        more = "" if first == last else f" (and from {first / 1e6:.1f} to {last / 1e6:.1f} million training tokens)"
+        return f"from {self.sizes[0]:,} to {self.largest:,} body parameters{more}"
 
     @property
     def lstm_depths(self) -> tuple[int, ...]:

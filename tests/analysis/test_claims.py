@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hf_ctxscale.analysis.claims import Claim, judge_claims
+from hf_ctxscale.analysis.fits import analyse_study
 from hf_ctxscale.analysis.measured import load_measured
 from hf_ctxscale.analysis.positions import PositionLosses, load_losses, mean_statistic, paired_difference
 
@@ -194,3 +195,22 @@ def test_few_documents_decide_nothing(maker: Any, curves: Curves, num_documents:
         assert claim.reason.startswith(reason)
         assert np.isfinite(claim.measured.value)
         assert claim.measured.has_interval == (num_documents > 1)
+
+
+def test_what_is_said_across_sizes_tells_of_unequal_training_tokens(maker: Any, curves: Curves) -> None:
+    for size, tokens in ((20_000, 3_000_000), (200_000, 8_000_000)):
+        maker.add("lstm", 1, size, curves["lstm"](size), train_tokens=tokens)
+        maker.add("gpt2", 2, size, curves["transformer"](size), train_tokens=tokens)
+    growth = claims_of(maker)["transformer_gap_grows_with_size"]
+    assert growth.claim.endswith("from 20,000 to 200,000 body parameters (and from 3.0 to 8.0 million training tokens).")
+    assert any("mixes size and data" in note for note in analyse_study(maker.study)["notes"])
+
+
+def test_with_equal_tokens_or_one_size_nothing_is_said_of_them(maker: Any, curves: Curves) -> None:
+    maker.add("lstm", 1, 20_000, curves["lstm"](20_000))
+    maker.add("gpt2", 2, 20_000, curves["transformer"](20_000))
+    assert claims_of(maker)["transformer_gap_grows_with_size"].claim.endswith("grows with size.")
+    maker.add("lstm", 1, 200_000, curves["lstm"](200_000))
+    maker.add("gpt2", 2, 200_000, curves["transformer"](200_000))
+    assert claims_of(maker)["transformer_gap_grows_with_size"].claim.endswith("from 20,000 to 200,000 body parameters.")
+    assert not any("mixes" in note for note in analyse_study(maker.study)["notes"])
