@@ -12,7 +12,10 @@ README = (ROOT / "README.md").read_text()
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    """The fenced blocks of a language; "" for those that name none."""
+    # Opening and closing fences alternate, so every second part is the inside of a block, its language first.
+    inside = re.split(r"^```", README, flags=re.MULTILINE)[1::2]
+    return [block.split("\n", 1)[1] for block in inside if block.split("\n", 1)[0] == language]
 
 
 def test_every_make_target_named_exists():
@@ -39,9 +42,7 @@ def test_every_command_named_exists_with_its_options():
 
 
 def test_every_path_of_the_file_tree_exists():
-    tree = next(
-        block for block in re.findall(r"^```\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL) if block.startswith("hf_ctxscale/")
-    )
+    tree = next(block for block in _blocks("") if block.startswith("hf_ctxscale/"))
     folder = None
     seen = 0
     for line in tree.splitlines():
@@ -57,7 +58,7 @@ def test_every_path_of_the_file_tree_exists():
 
 
 def test_the_layers_are_those_that_import_linter_checks():
-    drawn = next(block for block in re.findall(r"^```\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL) if block.startswith("cli\n"))
+    drawn = next(block for block in _blocks("") if block.startswith("cli\n"))
     contract = (ROOT / "pyproject.toml").read_text().split("layers = [")[1].split("]")[0]
     checked = [layer for layer in re.findall(r'"([^"]+)"', contract) if not layer.startswith("(")]
     assert drawn.splitlines() == checked
