@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: help setup demo smoke test quality style benchmark learning-rates clean
+.PHONY: help setup demo smoke test transformers-tests quality style benchmark learning-rates clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: $(VENV)/.ready  ## a virtual environment with pinned versions
 
@@ -26,6 +26,9 @@ smoke: setup  ## the same stages in a minute, too small to show anything
 test: setup  ## the tests
 	$(BIN)/python -m pytest
 
+transformers-tests: setup  ## transformers' own tests of a model, downloaded for the installed version, on the LSTM
+	$(BIN)/python tests/models/run_transformers_tests.py
+
 quality: setup  ## lint, format, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,7 +39,8 @@ style: setup  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: setup  ## our training path against a bare torch loop
+benchmark: setup  ## the LSTM against bare kernels, then our training path against a bare torch loop
+	$(BIN)/python benchmarks/lstm_speed.py
 	$(BIN)/python benchmarks/training_overhead.py
 
 learning-rates: setup  ## the trials behind the demo's learning rates, about half an hour on 2 cores

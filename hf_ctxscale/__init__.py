@@ -11,8 +11,9 @@ _HOMES = {
     "LSTMConfig": "hf_ctxscale.models",
     "LSTMForCausalLM": "hf_ctxscale.models",
     "LSTMModel": "hf_ctxscale.models",
+    "LSTMState": "hf_ctxscale.models",
 }
-__all__ = ["LSTMConfig", "LSTMForCausalLM", "LSTMModel"]
+__all__ = ["LSTMConfig", "LSTMForCausalLM", "LSTMModel", "LSTMState"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ class Architecture:
     Attributes:
         model_type: what transformers' Auto classes know it as.
         label: how charts and reports call it.
-        colours: hex colours from light to dark; a chart takes them by depth or size (reds are LSTMs, blues are Transformers).
+        colours: hex colours from light to dark; a chart takes them by depth or size (reds are LSTMs, violets their ablation, blues are Transformers).
         config_fields: maps a shape, a vocabulary size, a context in tokens and a dropout probability to config fields.
         formula_body_params: the paper's count of body parameters for a shape.
         attention: whether every layer also attends over the context (2·context·width multiply-adds per token).
@@ -54,6 +54,10 @@ def _lstm_fields(shape: Shape, vocab_size: int, context_tokens: int, dropout: fl
         "num_hidden_layers": shape.num_layers,
         "dropout": dropout,
     }
+
+
+def _lstm_residual_fields(shape: Shape, vocab_size: int, context_tokens: int, dropout: float) -> dict[str, Any]:
+    return {**_lstm_fields(shape, vocab_size, context_tokens, dropout), "residual": True, "layer_norm": True}
 
 
 def _gpt2_fields(shape: Shape, vocab_size: int, context_tokens: int, dropout: float) -> dict[str, Any]:
@@ -86,6 +90,18 @@ TABLE: dict[str, Architecture] = {
         has_heads=False,
         fine_size="embedding_size",
         min_layers=1,
+    ),
+    # The figure's LSTM is the plain one; this is the ablation that answers "a weak LSTM baseline".
+    "lstm_residual": Architecture(
+        model_type="ctxscale_lstm",
+        label="LSTM, residual and norm",
+        colours=("#c2a5cf", "#9970ab", "#5e2b84"),
+        config_fields=_lstm_residual_fields,
+        formula_body_params=lambda s: s.num_layers * (8 * s.hidden_size**2 + 8 * s.hidden_size),
+        attention=False,
+        has_heads=False,
+        fine_size="embedding_size",
+        min_layers=2,
     ),
     "gpt2": Architecture(
         model_type="gpt2",

@@ -50,9 +50,9 @@ def test_colours_go_from_light_to_dark(name: str) -> None:
     assert values[0] - values[-1] > 60, "readable in greyscale"
 
 
-def test_no_two_architectures_share_a_model_type_a_label_or_a_colour() -> None:
+def test_no_two_architectures_share_a_config_a_label_or_a_colour() -> None:
     for values in (
-        [entry.model_type for entry in TABLE.values()],
+        [repr((entry.model_type, entry.config_fields(shape_of(entry), VOCAB_SIZE, CONTEXT_TOKENS, DROPOUT))) for entry in TABLE.values()],
         [entry.label for entry in TABLE.values()],
         [colour for entry in TABLE.values() for colour in entry.colours],
     ):
@@ -68,7 +68,7 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UserError) as caught:
         find_architecture("lstn")
     assert str(caught.value) == (
-        "unknown architecture 'lstn'; allowed: gpt2, lstm. Add an entry to hf_ctxscale/architectures.py for a new one."
+        "unknown architecture 'lstn'; allowed: gpt2, lstm, lstm_residual. Add an entry to hf_ctxscale/architectures.py for a new one."
     )
     assert find_architecture("lstm") is TABLE["lstm"]
 

@@ -250,7 +250,7 @@ def test_a_key_that_is_no_text_is_an_unknown_key(tmp_path: Path) -> None:
 
 def test_an_unknown_architecture_lists_the_known_ones() -> None:
     assert refusal(changed("families.0.architecture", "lstn")) == (
-        "families[0].architecture in demo.yaml: unknown architecture 'lstn'; allowed: gpt2, lstm. "
+        "families[0].architecture in demo.yaml: unknown architecture 'lstn'; allowed: gpt2, lstm, lstm_residual. "
         "Add an entry to hf_ctxscale/architectures.py for a new one."
     )
 

@@ -1,12 +1,10 @@
 """Registers the package's own architectures with transformers' Auto classes; `import hf_ctxscale.models` is all it takes."""
 
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
-
-from hf_ctxscale.models.lstm.configuration_lstm import LSTMConfig
+from hf_ctxscale.models.lstm.configuration_lstm import LSTMConfig  # first: refuses a transformers that is too old
 from hf_ctxscale.models.lstm.modeling_lstm import LSTMForCausalLM, LSTMModel
+from hf_ctxscale.models.lstm.state_lstm import LSTMState
+from hf_ctxscale.models.registration import register
 
-AutoConfig.register(LSTMConfig.model_type, LSTMConfig, exist_ok=True)
-AutoModel.register(LSTMConfig, LSTMModel, exist_ok=True)
-AutoModelForCausalLM.register(LSTMConfig, LSTMForCausalLM, exist_ok=True)
+register(LSTMConfig, base=LSTMModel, causal_lm=LSTMForCausalLM)
 
-__all__ = ["LSTMConfig", "LSTMForCausalLM", "LSTMModel"]
+__all__ = ["LSTMConfig", "LSTMForCausalLM", "LSTMModel", "LSTMState"]

@@ -4,6 +4,7 @@ Shapes: B blocks, T context positions, V vocabulary size.
 """
 
 import contextlib
+import inspect
 import time
 from typing import Any
 
@@ -42,6 +43,13 @@ class BlockTrainer(Trainer):
         if self.precision == "bfloat16" and self.model.training:
             return torch.autocast(self.args.device.type, dtype=torch.bfloat16, cache_enabled=cache_enabled)
         return super().autocast_smart_context_manager(cache_enabled)
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Tells a model that can do without all logits in memory that training reads its loss alone."""
+        assert self.model is not None
+        if self.model.training and "return_logits" in inspect.signature(self.model.forward).parameters:
+            inputs = {**inputs, "return_logits": False}
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the speed since the last log, and stops a run whose loss is not finite: no later step can mend it."""

@@ -131,7 +131,7 @@ def _mistakes(text_folder: Path, folder: Path) -> dict[str, tuple[list, str]]:
         "wrong type": ([config("b", context_tokens="many"), out], "context_tokens='many' in b.yaml must be a whole number"),
         "architecture": (
             [config("c", families=[{"architecture": "lstn", "learning_rate": 1e-2}]), out],
-            "unknown architecture 'lstn'; allowed: gpt2, lstm",
+            "unknown architecture 'lstn'; allowed: gpt2, lstm, lstm_residual",
         ),
         "corpus": ([config("d", corpus={"name": "python-stdlb"}), out], "python-stdlib"),
         "corpus path": ([config("e", corpus={"path": str(folder / "nowhere")}), out], "nowhere"),

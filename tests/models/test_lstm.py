@@ -1,67 +1,15 @@
-"""The LSTM against a plain loop, its initial weights, and its life as a transformers model."""
-
-import copy
+"""The LSTM as a causal language model: losses, initial weights, ties, dropout, what a call returns."""
 
 import pytest
 import torch
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
-import hf_ctxscale.models  # noqa: F401
 from hf_ctxscale.models import LSTMConfig, LSTMForCausalLM, LSTMModel
-
-SHAPES = [
-    {"hidden_size": 6, "num_hidden_layers": 1},
-    {"hidden_size": 6, "num_hidden_layers": 3},
-    {"hidden_size": 6, "num_hidden_layers": 2, "embedding_size": 8},
-    {"hidden_size": 6, "num_hidden_layers": 2, "tie_word_embeddings": False},
-]
 
 
 def _model(**fields) -> LSTMForCausalLM:
     torch.manual_seed(0)
     return LSTMForCausalLM(LSTMConfig(vocab_size=11, **fields))
-
-
-def _plain_logits(model: LSTMForCausalLM, input_ids: torch.Tensor) -> torch.Tensor:
-    """The equations of Hochreiter & Schmidhuber with forget gates, one time step after another."""
-    config, lstm = model.config, model.model.lstm
-    batch, num_steps = input_ids.shape
-    inputs = [model.model.embed_tokens.weight[input_ids[:, t]] for t in range(num_steps)]
-    for layer in range(config.num_hidden_layers):
-        w_ih, w_hh, b_ih, b_hh = (getattr(lstm, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-        hidden = torch.zeros(batch, config.hidden_size, dtype=w_ih.dtype)
-        cell = torch.zeros_like(hidden)
-        outputs = []
-        for x in inputs:
-            i, f, g, o = (x @ w_ih.T + b_ih + hidden @ w_hh.T + b_hh).chunk(4, dim=1)
-            cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-            hidden = torch.sigmoid(o) * torch.tanh(cell)
-            outputs.append(hidden)
-        inputs = outputs
-    stacked = torch.stack(inputs, dim=1)
-    if model.model.output_projection is not None:
-        stacked = stacked @ model.model.output_projection.weight.T
-    return stacked @ model.lm_head.weight.T
-
-
-@pytest.mark.parametrize("fields", SHAPES)
-def test_lstm_matches_a_plain_loop_with_gradients(fields):
-    model = _model(**fields).double()
-    plain = copy.deepcopy(model)
-    input_ids = torch.randint(11, (3, 7))
-    targets = torch.randint(11, (3, 7))
-
-    logits = model(input_ids=input_ids).logits
-    loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
-    expected = functional.cross_entropy(_plain_logits(plain, input_ids).flatten(0, 1), targets.flatten())
-    loss.backward()
-    expected.backward()
-
-    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
-    gradients = dict(plain.named_parameters())
-    for name, parameter in model.named_parameters():
-        torch.testing.assert_close(parameter.grad, gradients[name].grad, rtol=1e-9, atol=1e-12, msg=name)
 
 
 def test_labels_alone_are_shifted_inside_and_shift_labels_are_not():
@@ -118,18 +66,6 @@ def test_initial_weights_follow_the_seed():
     assert not torch.equal(first["model.lstm.weight_hh_l0"], other["model.lstm.weight_hh_l0"])
 
 
-@pytest.mark.parametrize("fields", SHAPES)
-def test_a_saved_model_loads_through_the_auto_classes_with_equal_logits(fields, tmp_path):
-    model = _model(**fields).eval()
-    model.save_pretrained(tmp_path)
-    assert isinstance(AutoConfig.from_pretrained(tmp_path), LSTMConfig)
-    assert isinstance(AutoModel.from_pretrained(tmp_path), LSTMModel)
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
-    assert isinstance(loaded, LSTMForCausalLM)
-    input_ids = torch.randint(11, (2, 5))
-    assert torch.equal(loaded(input_ids).logits, model(input_ids).logits)
-
-
 def test_the_head_is_tied_unless_told_otherwise():
     tied = _model(hidden_size=6)
     assert tied.lm_head.weight is tied.model.embed_tokens.weight
@@ -155,16 +91,44 @@ def test_greedy_generation_takes_the_likeliest_token_each_time():
     assert generated.tolist() == text.tolist()
 
 
-def test_right_padding_changes_nothing_and_left_padding_is_refused():
+def test_logits_to_keep_computes_no_others():
     model = _model(hidden_size=6).eval()
-    input_ids = torch.randint(11, (1, 6))
-    mask = torch.tensor([[1, 1, 1, 1, 0, 0]])
-    torch.testing.assert_close(model(input_ids, attention_mask=mask).logits[:, :4], model(input_ids[:, :4]).logits)
-    with pytest.raises(ValueError, match="right padding only"):
-        model(input_ids, attention_mask=mask.flip(1))
+    text = torch.randint(11, (2, 7))
+    logits = model(text).logits
+    torch.testing.assert_close(model(text, logits_to_keep=2).logits, logits[:, -2:])
+    torch.testing.assert_close(model(text, logits_to_keep=torch.tensor([0, 4])).logits, logits[:, [0, 4]])
 
 
-@pytest.mark.parametrize(("fields", "words"), [({"hidden_size": 0}, "hidden_size=0 is not positive"), ({"dropout": 1.0}, "dropout=1.0")])
-def test_a_config_that_cannot_be_is_refused(fields, words):
-    with pytest.raises(Exception, match=words):
-        LSTMConfig(**fields)
+def test_hidden_states_are_the_embedding_and_what_every_layer_gives():
+    model = _model(hidden_size=6, num_hidden_layers=3, embedding_size=4).eval()
+    text = torch.randint(11, (2, 7))
+    outputs = model(text, output_hidden_states=True)
+    x = model.get_input_embeddings()(text)
+    assert torch.equal(outputs.hidden_states[0], x)
+    for layer in range(2):
+        x, _ = model.model.lstm(x, (torch.zeros(1, 2, 6), torch.zeros(1, 2, 6)), layer=layer)
+        assert torch.equal(outputs.hidden_states[layer + 1], x)
+    assert len(outputs.hidden_states) == 4
+    assert torch.equal(outputs.hidden_states[-1], model.model(text).last_hidden_state)
+    assert torch.equal(outputs.logits, model(text).logits)
+
+
+def test_a_state_is_returned_outside_of_training_or_to_who_passed_one():
+    model, text = _model(hidden_size=6), torch.randint(11, (2, 7))
+    assert model.train()(text).cache_params is None
+    state = model.eval()(text).cache_params
+    assert state is not None
+    assert model(text, use_cache=False).cache_params is None
+    assert model.train()(text, cache_params=state).cache_params is not None
+    assert model(text, cache_params=state, use_cache=False).cache_params is None
+
+
+@pytest.mark.parametrize("way", ["fused", "layer by layer"])
+def test_dropout_falls_on_the_embedding_between_layers_and_on_the_output(way):
+    model = _model(hidden_size=64, num_hidden_layers=2, dropout=0.5).train()
+    torch.manual_seed(0)
+    outputs = model.model(torch.randint(11, (4, 50)), output_hidden_states=way == "layer by layer")
+    assert (outputs.last_hidden_state == 0).float().mean().item() == pytest.approx(0.5, abs=0.02)
+    if way == "layer by layer":
+        for hidden in outputs.hidden_states:
+            assert (hidden == 0).float().mean().item() == pytest.approx(0.5, abs=0.02)

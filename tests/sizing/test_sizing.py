@@ -13,7 +13,17 @@ from hf_ctxscale.sizing.match import match_size
 from hf_ctxscale.sizing.parameters import build_config, count_config, count_parameters
 from hf_ctxscale.study import UserError
 
-DEPTHS = [("lstm", 1), ("lstm", 2), ("lstm", 4), ("lstm", 8), ("gpt2", 2), ("gpt2", 4), ("gpt2", None)]
+DEPTHS = [
+    ("lstm", 1),
+    ("lstm", 2),
+    ("lstm", 4),
+    ("lstm", 8),
+    ("lstm_residual", 2),
+    ("lstm_residual", 4),
+    ("gpt2", 2),
+    ("gpt2", 4),
+    ("gpt2", None),
+]
 
 
 def _shape(architecture: str, *, num_layers: int = 2, width: int = 12) -> Shape:
@@ -92,7 +102,7 @@ def test_forward_flops_are_what_a_counter_sees(architecture):
     config = build_config(architecture, shape, vocab_size=50, context_tokens=context_tokens)
     config._attn_implementation = "eager"
     model = AutoModelForCausalLM.from_config(config)
-    if architecture == "lstm":
+    if config.model_type == "ctxscale_lstm":
         # The fused kernel hides its products from the counter: they are 2 operations per weight, token and matrix.
         lstm = sum(parameter.numel() for name, parameter in model.named_parameters() if "lstm.weight" in name)
         body = 2 * lstm

@@ -21,16 +21,12 @@ class Recorder:
         return self
 
 
-def test_record(recorder, tiny_settings, tiny_tokens):
+def test_record(recorder, planned, tiny_settings, tiny_tokens):
     from hf_ctxscale.study import Study
-    from hf_ctxscale.sweep.plan import plan_runs
     from hf_ctxscale.training.train_run import package_versions, train_run
 
-    records = plan_runs(
-        tiny_settings, vocab_size=tiny_tokens.vocab_size, tokens_fingerprint=tiny_tokens.record.fingerprint, precision="float32"
-    )
     with tempfile.TemporaryDirectory() as folder:
-        for record in records:
+        for record in planned.values():
             done = train_run(record, study=Study(Path(folder)), settings=tiny_settings, tokens=tiny_tokens)
             recorder.losses[record.architecture] = {
                 "train_loss_nats": done.train_loss_nats,

@@ -15,20 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.data.blocks import WithinWindows
 from hf_ctxscale.study import RunRecord, Study
-from hf_ctxscale.sweep.plan import plan_runs
 from hf_ctxscale.training.batches import collate_blocks, token_losses
-from hf_ctxscale.training.train_run import build_model, last_whole_checkpoint, train_run
+from hf_ctxscale.training.train_run import build_model, build_trainer, last_whole_checkpoint, train_run
 from hf_ctxscale.training.trainer import BlockTrainer, log_spaced_steps
 
 GOLDEN = Path(__file__).parent / "golden_losses.json"
-
-
-@pytest.fixture
-def planned(tiny_settings, tiny_tokens) -> dict[str, RunRecord]:
-    records = plan_runs(
-        tiny_settings, vocab_size=tiny_tokens.vocab_size, tokens_fingerprint=tiny_tokens.record.fingerprint, precision="float32"
-    )
-    return {record.architecture: record for record in records}
 
 
 def _train(record, *, folder, settings, tokens, show=lambda step, logs: None) -> RunRecord:
@@ -161,6 +152,19 @@ def test_a_run_whose_loss_is_not_finite_is_marked_failed(planned, tiny_settings,
     assert "the training loss became nan by step 1; lower the learning rate" in record.reason
     assert record.validation_loss_nats is None
     assert not Study(tmp_path).model_folder(record.run_id).exists()
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gpt2"])
+def test_training_asks_for_no_logits_where_a_model_can_do_without(architecture, planned, tiny_settings, tiny_tokens, tmp_path):
+    trainer = build_trainer(planned[architecture], settings=tiny_settings, tokens=tiny_tokens, checkpoints=tmp_path)
+    batch = collate_blocks([np.arange(9), np.arange(1, 10)])
+    trainer.model.train()
+    loss, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
+    assert (outputs.logits is None) == (architecture == "lstm")
+    trainer.model.eval()
+    same, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
+    assert outputs.logits.shape[:2] == (2, 8)
+    torch.testing.assert_close(loss, same)
 
 
 @pytest.mark.parametrize(("num_steps", "num_points"), [(1, 10), (2, 10), (50, 3), (1000, 10), (7, 1)])

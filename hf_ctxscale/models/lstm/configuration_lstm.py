@@ -1,4 +1,8 @@
-"""LSTMConfig: the settings of a plain stacked LSTM."""
+"""LSTMConfig: the settings of a stacked LSTM."""
+
+# isort: off
+from . import supported_transformers  # noqa: F401 (first: says what to do where transformers is too old for the next lines)
+# isort: on
 
 from typing import Any
 
@@ -8,35 +12,47 @@ from transformers.configuration_utils import PreTrainedConfig
 
 @strict
 class LSTMConfig(PreTrainedConfig):
-    """A plain stacked LSTM: every layer reads the hidden states of the one below, and nothing else.
+    """A stacked LSTM. By default the plain one: every layer reads the hidden states of the one below, and nothing else.
 
     Args:
         vocab_size: number of token ids.
-        hidden_size: width h of every layer's hidden and cell state.
-        embedding_size: width e of the token embedding; None means h. Where e differs from h, a linear map from h to e without bias stands before
-            the output head, so that the head can be tied.
+        hidden_size: width h of every layer's cell state, and of its hidden state where ``proj_size`` is None.
+        embedding_size: width e of the token embedding; None means that of the layers' output. Where the head is tied and the two widths differ, a
+            linear map to e without bias stands before the head.
         num_hidden_layers: number of stacked layers.
         dropout: probability of zeroing an element of the embedding, between layers and of the last layer's output, while training.
+        proj_size: width of every layer's hidden state, which is then a linear map of the h gated cells (Sak et al. 2014, LSTMP); None: no such map.
+            PyTorch has no fused kernel for it on a CPU, where it is several times slower.
+        residual: whether every layer but the first adds what it reads to what it gives.
+        layer_norm: whether the input of every layer but the first, and of the output head, is normalised (with ``residual``, the branch alone is).
+        layer_norm_eps: added to the variance in those norms.
         forget_gate_bias: initial bias of the forget gates (Jozefowicz et al. 2015, section 2.2: 1 is what makes a plain LSTM competitive).
-        initializer_range: standard deviation of the embedding. Unlike a Transformer, an LSTM has no norm that rescales a small embedding, and its
-            first layer sees next to nothing of one with the usual 0.02.
+        initializer_range: standard deviation of the embedding. Unlike a Transformer, a plain LSTM has no norm that rescales a small embedding, and
+            its first layer sees next to nothing of one with the usual 0.02.
         input_gain: standard deviation of the input-to-gate weights, times the root of their fan-in.
+        use_cache: whether the state after the last token is returned outside of training.
         tie_word_embeddings: whether the output head shares the embedding's weights.
 
     Raises:
-        ValueError: a size is not positive, or dropout is not in [0, 1).
+        ValueError: a size is not positive, ``proj_size`` is not below ``hidden_size``, or dropout is not in [0, 1).
     """
 
     model_type = "ctxscale_lstm"
+    keys_to_ignore_at_inference = ["cache_params"]  # noqa: RUF012 (transformers' own form)
 
     vocab_size: int = 50257
     hidden_size: int = 256
     embedding_size: int | None = None
     num_hidden_layers: int = 1
     dropout: float | int = 0.0
+    proj_size: int | None = None
+    residual: bool = False
+    layer_norm: bool = False
+    layer_norm_eps: float = 1e-5
     forget_gate_bias: float | int = 1.0
     initializer_range: float | int = 1.0
     input_gain: float | int = 2.0
+    use_cache: bool = True
     tie_word_embeddings: bool = True
     bos_token_id: int | None = None
     eos_token_id: int | list[int] | None = None
@@ -44,18 +60,35 @@ class LSTMConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.embedding_size is None:
-            self.embedding_size = self.hidden_size
-        # The state is not handed from step to step yet: generation reads the whole text again for every token.
-        self.use_cache = False
+            self.embedding_size = self.output_size
         super().__post_init__(**kwargs)
+
+    @property
+    def output_size(self) -> int:
+        """Width of what every layer gives."""
+        return self.hidden_size if self.proj_size is None else self.proj_size
+
+    @property
+    def head_size(self) -> int:
+        """Width of what the output head reads: a tied head has the embedding's width."""
+        assert self.embedding_size is not None  # __post_init__ fills it in
+        return self.embedding_size if self.tie_word_embeddings else self.output_size
 
     def validate_architecture(self) -> None:
         """Part of the checks that run after every construction."""
-        for name in ("vocab_size", "hidden_size", "embedding_size", "num_hidden_layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} is not positive; give at least 1.")
+        for name in ("vocab_size", "hidden_size", "proj_size", "embedding_size", "num_hidden_layers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value} is not positive; give at least 1.")
+        if self.proj_size is not None and self.proj_size >= self.hidden_size:
+            raise ValueError(
+                f"proj_size={self.proj_size} is not smaller than hidden_size={self.hidden_size}; give a smaller one, or None for no projection."
+            )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is not a probability below 1; give a value in [0, 1).")
 
+
+# Saved folders carry this file (remote code).
+LSTMConfig.register_for_auto_class()
 
 __all__ = ["LSTMConfig"]

@@ -1,0 +1,101 @@
+"""LSTMState: what an LSTM remembers of the tokens it has read, and the outputs that carry it.
+
+Shapes: L layers, B sequences, T time steps, H width of the cells, P width of the layers' output, V vocabulary size.
+"""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers.utils import ModelOutput
+
+
+@dataclass
+class LSTMState(ModelOutput):
+    """Hidden and cell state of every layer: constant memory, however long the text.
+
+    Passed to a model as ``cache_params``, it stands for all the tokens read so far. The model leaves it as it is and returns a new one.
+
+    Attributes:
+        hidden: (L, B, P).
+        cell: (L, B, H).
+    """
+
+    hidden: torch.Tensor | None = None
+    cell: torch.Tensor | None = None
+
+    # Read by generate(): stepping an LSTM gains nothing from its automatic compilation.
+    is_compileable = False
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Keeps, for every beam, the state of the beam that it continues; called by beam search.
+
+        Args:
+            beam_idx: (B) row of the state that each new row takes over.
+        """
+        assert self.hidden is not None
+        assert self.cell is not None
+        rows = beam_idx.to(self.hidden.device)
+        self.hidden, self.cell = self.hidden.index_select(1, rows), self.cell.index_select(1, rows)
+
+    def repeat_interleave(self, repeats: int) -> "LSTMState":
+        """A state with every sequence repeated, for several beams or samples of each: (L, B * repeats, ...)."""
+        assert self.hidden is not None
+        assert self.cell is not None
+        return LSTMState(hidden=self.hidden.repeat_interleave(repeats, dim=1), cell=self.cell.repeat_interleave(repeats, dim=1))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the state to a safetensors file."""
+        assert self.hidden is not None
+        assert self.cell is not None
+        save_file({"hidden": self.hidden.detach().contiguous(), "cell": self.cell.detach().contiguous()}, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, device: str = "cpu") -> "LSTMState":
+        """Reads a state that ``save`` wrote.
+
+        Raises:
+            ValueError: the file holds something else.
+        """
+        tensors = load_file(path, device=device)
+        if set(tensors) != {"hidden", "cell"}:
+            raise ValueError(
+                f"{path} holds {', '.join(sorted(tensors))}, not the hidden and cell of an LSTMState; give a file that LSTMState.save wrote."
+            )
+        return cls(**tensors)
+
+
+@dataclass
+class LSTMModelOutput(ModelOutput):
+    """What LSTMModel gives.
+
+    Attributes:
+        last_hidden_state: (B, T, D), what the output head reads.
+        cache_params: the state after every sequence's last token, where asked for.
+        hidden_states: L+1 tensors where asked for: the embedding, what every layer but the last gives, and last_hidden_state.
+    """
+
+    last_hidden_state: torch.Tensor | None = None
+    cache_params: LSTMState | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+
+
+@dataclass
+class LSTMCausalLMOutput(ModelOutput):
+    """What LSTMForCausalLM gives.
+
+    Attributes:
+        loss: a scalar, nats per token, where labels are given.
+        logits: (B, T, V); None where ``return_logits`` is off.
+        cache_params: as for LSTMModelOutput.
+        hidden_states: as for LSTMModelOutput.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    cache_params: LSTMState | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+
+
+__all__ = ["LSTMCausalLMOutput", "LSTMModelOutput", "LSTMState"]
