@@ -1,7 +1,7 @@
 """LSTMConfig: the settings of a stacked LSTM."""
 
 # isort: off
-from . import supported_transformers  # noqa: F401 (first: says what to do where transformers is too old for the next lines)
+from .supported_transformers import MIN_TRANSFORMERS  # noqa: F401 (first: says what to do where transformers is too old)
 # isort: on
 
 from typing import Any

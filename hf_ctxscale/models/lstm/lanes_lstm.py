@@ -60,13 +60,14 @@ def build_lanes(mask_BT: torch.Tensor, *, is_shared: bool) -> Lanes:
     is_real = mask_BT != 0
     order = is_real.cumsum(1)  # the how-manieth real token of its row, from 1
     if torch.compiler.is_compiling():
-        lanes, starts, num_lanes, num_slots, is_shared = list(range(num_rows)), [0] * num_rows, num_rows, num_steps, False
+        num_lanes, num_slots, is_shared = num_rows, num_steps, False
+        first_slot = torch.arange(num_rows, device=mask_BT.device) * num_slots
     else:
         lengths: list[int] = order[:, -1].tolist()
-        num_slots = max(1, *lengths) if num_rows > 1 else max(1, lengths[0])
+        num_slots = max(1, *lengths)
         lanes, starts = _fit(lengths, num_slots=num_slots) if is_shared else (list(range(num_rows)), [0] * num_rows)
         num_lanes = max(lanes) + 1
-    first_slot = torch.tensor([lane * num_slots + start for lane, start in zip(lanes, starts, strict=True)], device=mask_BT.device)
+        first_slot = torch.tensor([lane * num_slots + start for lane, start in zip(lanes, starts, strict=True)], device=mask_BT.device)
     slot = first_slot[:, None] + order - 1
     positions = torch.arange(num_rows * num_steps, device=mask_BT.device)
     # Padded positions all write to one slot more than there are, which is then dropped.

@@ -32,6 +32,8 @@ class LSTMPreTrainedModel(PreTrainedModel):
     config_class = LSTMConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
+    # A layer is handed the stack, which offloading hooks of accelerate must not take for data to move.
+    _skip_keys_device_placement = ["stack"]  # noqa: RUF012
     _no_split_modules = ["LSTMStack"]  # noqa: RUF012 (transformers' own form)
     # No assisted generation: a state cannot be taken back by a few tokens.
     _is_stateful = True
@@ -215,7 +217,7 @@ class LSTMModel(LSTMPreTrainedModel):
             if output_hidden_states:
                 x = show(x)
             hidden_1BP, cell_1BH = (part[index : index + 1] for part in initial)
-            x, y, cell_1BH = layer(x, hidden_1BP, cell_1BH, self.lstm, lanes)
+            x, y, cell_1BH = layer(x, hidden_1BP, cell_1BH, stack=self.lstm, lanes=lanes)
             cell.append(cell_1BH[0])
             if lanes is None:
                 hidden.append(y[:, -1])
@@ -240,8 +242,8 @@ class LSTMModel(LSTMPreTrainedModel):
             return state.hidden.to(x_BTE.dtype), state.cell.to(x_BTE.dtype)
         config = self.config
         return (
-            x_BTE.new_zeros(config.num_hidden_layers, len(x_BTE), config.output_size),
-            x_BTE.new_zeros(config.num_hidden_layers, len(x_BTE), config.hidden_size),
+            x_BTE.new_zeros(config.num_hidden_layers, x_BTE.shape[0], config.output_size),
+            x_BTE.new_zeros(config.num_hidden_layers, x_BTE.shape[0], config.hidden_size),
         )
 
     def _check_state(self, state: LSTMState, *, num_sequences: int, device: torch.device) -> None:
@@ -322,6 +324,7 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
             use_cache=use_cache,
             output_hidden_states=output_hidden_states,
             past_key_values=kwargs.pop("past_key_values", None),
+            return_dict=True,
         )
         hidden = outputs.last_hidden_state[:, slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep, :]
         loss, logits = None, None
