@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from hf_ctxscale.models import LSTMConfig, LSTMForCausalLM
-from hf_ctxscale.models.lstm import modeling_lstm
+from hf_ctxscale.models.lstm import head_loss_lstm, modeling_lstm
 from hf_ctxscale.models.lstm.head_loss_lstm import head_loss
 
 VOCAB_SIZE = 23
@@ -159,7 +159,7 @@ def test_the_model_without_logits_gives_the_same_loss_and_gradients(fields, padd
     inputs = {"input_ids": text, "attention_mask": mask, "labels": labels, "num_items_in_batch": torch.tensor(21)}
     expected = model(**inputs)
     expected_gradients = torch.autograd.grad(expected.loss, list(model.parameters()))
-    monkeypatch.setattr(modeling_lstm, "LOGITS_PER_CHUNK", 5 * VOCAB_SIZE)
+    monkeypatch.setattr(head_loss_lstm, "LOGITS_PER_CHUNK", 5 * VOCAB_SIZE)
     outputs = model(**inputs, return_logits=False)
     assert outputs.logits is None
     torch.testing.assert_close(outputs.loss, expected.loss)
@@ -167,24 +167,37 @@ def test_the_model_without_logits_gives_the_same_loss_and_gradients(fields, padd
         torch.testing.assert_close(mine, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_a_large_batch_goes_through_the_chunks_and_a_small_one_does_not(monkeypatch):
+def test_many_logits_go_through_the_chunks_and_few_do_not(monkeypatch):
     calls = []
-    monkeypatch.setattr(modeling_lstm, "head_loss", lambda *args, **kwargs: calls.append(1) or torch.tensor(0.0))
+    chunked = head_loss_lstm._ChunkedHeadLoss.apply
+    monkeypatch.setattr(head_loss_lstm._ChunkedHeadLoss, "apply", lambda *args: calls.append(args[3]) or chunked(*args))
     model, text = make_model(), torch.randint(VOCAB_SIZE, (3, 8))
     model(text, labels=text, return_logits=False)
     assert not calls
-    monkeypatch.setattr(modeling_lstm, "LOGITS_PER_CHUNK", 10)
+    monkeypatch.setattr(head_loss_lstm, "LOGITS_PER_CHUNK", 5 * VOCAB_SIZE)
     model(text, labels=text, return_logits=False)
-    assert len(calls) == 1
-    model(text, labels=text)
-    assert len(calls) == 1, "logits are asked for"
+    assert calls == [5]
+
+
+def test_the_head_reads_scored_positions_alone():
+    hidden, weight, labels = problem()
+    with _Largest() as largest:
+        head_loss(hidden, weight, labels, shift_labels=labels).backward()
+    assert largest.numel == int((labels != -100).sum()) * VOCAB_SIZE
+
+
+def test_an_adapted_head_computes_its_logits_itself(monkeypatch):
+    monkeypatch.setattr(modeling_lstm, "head_loss", None)
+    model, text = make_model(), torch.randint(VOCAB_SIZE, (3, 8))
+    expected = model(text, labels=text).loss
     model.lm_head = nn.Sequential(model.lm_head)
-    model(text, labels=text, return_logits=False)
-    assert len(calls) == 1, "an adapted head computes its logits itself"
+    outputs = model(text, labels=text, return_logits=False)
+    assert outputs.logits is None
+    assert torch.equal(outputs.loss, expected)
 
 
 def test_a_loss_of_the_users_own_is_respected(monkeypatch):
-    monkeypatch.setattr(modeling_lstm, "LOGITS_PER_CHUNK", 10)
+    monkeypatch.setattr(modeling_lstm, "head_loss", None)
     model, text = make_model(), torch.randint(VOCAB_SIZE, (3, 8))
     model.loss_function = lambda logits, labels, vocab_size, **kwargs: logits.sum() * 0 + 42
     outputs = model(text, labels=text, return_logits=False)

@@ -74,8 +74,9 @@ def head_loss(
 ) -> torch.Tensor:
     """The cross entropy that transformers' ``ForCausalLMLoss`` gives, without its logits; rows without a target cost nothing.
 
-    The gradients are computed together with the loss, so that no logits wait for the backward pass. Logits are float32 or better before the
-    log-softmax; under autocast their matrix products run in its type, with the weights' gradient summed in float32.
+    Where there are more logits than one chunk holds, the gradients are computed together with the loss, chunk by chunk, so that no logits wait for the
+    backward pass; fewer go through plain autograd, which is faster. Logits are float32 or better before the log-softmax; under autocast their matrix
+    products run in its type, with the weights' gradient summed in float32 over chunks.
 
     Args:
         hidden_BTD: what the head reads.
@@ -100,14 +101,14 @@ def head_loss(
     if torch.is_autocast_enabled(device_type):
         dtype = torch.get_autocast_dtype(device_type)
         hidden_ND, weight_VD = hidden_ND.to(dtype), weight_VD.to(dtype)
+    rows_per_chunk = rows_per_chunk or max(1, LOGITS_PER_CHUNK // len(weight_VD))
     with torch.autocast(device_type, enabled=False):
-        loss = _ChunkedHeadLoss.apply(
-            hidden_ND,
-            weight_VD,
-            targets_N,
-            rows_per_chunk or max(1, LOGITS_PER_CHUNK // len(weight_VD)),
-            torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad),
-        )
+        if len(rows) <= rows_per_chunk:
+            logits_NV = functional.linear(hidden_ND, weight_VD).to(torch.promote_types(weight_VD.dtype, torch.float32))
+            loss = functional.cross_entropy(logits_NV, targets_N, reduction="sum")
+        else:
+            with_gradients = torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad)
+            loss = _ChunkedHeadLoss.apply(hidden_ND, weight_VD, targets_N, rows_per_chunk, with_gradients)
     if num_items_in_batch is None:
         return loss / len(rows)
     # The Trainer passes a tensor, which may be on another device.

@@ -20,7 +20,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import can_return_tuple
 
-from .head_loss_lstm import LOGITS_PER_CHUNK, head_loss
+from .head_loss_lstm import head_loss
 from .lanes_lstm import Lanes, build_lanes
 from .stack_lstm import LSTMStack
 from .state_lstm import LSTMCausalLMOutput, LSTMModelOutput, LSTMState
@@ -302,8 +302,8 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
             use_cache: whether to return the state after the last token.
             output_hidden_states: whether to return what every layer gives.
             logits_to_keep: compute logits of the last so many positions only (0: all), or of the positions in a tensor.
-            return_logits: False where only the loss is wanted: logits that are many are then never in memory all at once, in the backward pass
-                neither.
+            return_logits: False where only the loss is wanted: the head then reads scored positions alone, and logits that are many are never in
+                memory all at once, in the backward pass neither.
             kwargs: ``shift_labels``, and ``num_items_in_batch``: the sum of the losses is divided by it, instead of by the number of labels.
 
         Returns:
@@ -328,7 +328,7 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
         )
         hidden = outputs.last_hidden_state[:, slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep, :]
         loss, logits = None, None
-        if labels is not None and not return_logits and self._can_skip_logits(hidden):
+        if labels is not None and not return_logits and self._has_plain_head():
             loss_settings = {name: kwargs[name] for name in ("shift_labels", "num_items_in_batch", "ignore_index") if name in kwargs}
             loss = head_loss(hidden, self.lm_head.weight, labels, **loss_settings)
         else:
@@ -339,10 +339,9 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
             loss=loss, logits=logits if return_logits else None, cache_params=outputs.cache_params, hidden_states=outputs.hidden_states
         )
 
-    def _can_skip_logits(self, hidden_BTD: torch.Tensor) -> bool:
-        """Whether there are more logits than one chunk holds, of a plain head (no adapter) under the standard loss."""
-        num_logits = hidden_BTD.shape[0] * hidden_BTD.shape[1] * self.config.vocab_size
-        return num_logits > LOGITS_PER_CHUNK and type(self.lm_head) is nn.Linear and self.loss_function is ForCausalLMLoss
+    def _has_plain_head(self) -> bool:
+        """Whether loss and head are the standard ones: no adapter on the head, no loss of the user's own."""
+        return type(self.lm_head) is nn.Linear and self.loss_function is ForCausalLMLoss
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
