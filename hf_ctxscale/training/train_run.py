@@ -111,8 +111,10 @@ def build_trainer(
         seed=settings.scoring.windows_seed,
         max_blocks=settings.training.validation_blocks,
     )
+    model = build_model(record, vocab_size=tokens.vocab_size, end_of_text_id=tokens.end_of_text_id)
+    use_cache = model.config.use_cache
     trainer = BlockTrainer(
-        model=build_model(record, vocab_size=tokens.vocab_size, end_of_text_id=tokens.end_of_text_id),
+        model=model,
         args=training_arguments(record, output_dir=str(checkpoints), training=settings.training),
         data_collator=collate_blocks,
         train_dataset=_Indexed(PackedBlocks(tokens.split("train"), context_tokens=record.context_tokens)),
@@ -126,6 +128,7 @@ def build_trainer(
         ],
     )
     trainer.precision = record.precision
+    trainer.use_cache = use_cache
     trainer.step_tokens = record.batch_blocks * record.context_tokens
     return trainer
 
@@ -165,6 +168,7 @@ def train_run(
     aside = folder / ".model.tmp"
     shutil.rmtree(aside, ignore_errors=True)
     assert isinstance(trainer.model, PreTrainedModel)
+    trainer.model.config.use_cache = trainer.use_cache
     trainer.model.save_pretrained(aside)
     AutoTokenizer.from_pretrained(tokens.tokenizer_folder).save_pretrained(aside)
     shutil.rmtree(study.model_folder(record.run_id), ignore_errors=True)

@@ -30,6 +30,7 @@ class BlockTrainer(Trainer):
 
     precision: str = "float32"
     step_tokens: int = 0  # for the speed in the logs
+    use_cache: bool = False  # of the model's config, which the Trainer switches off for good although a trained model's reader may want it
     _last_log: tuple[int, float] | None = None  # step and training seconds
 
     @property

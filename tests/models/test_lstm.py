@@ -58,6 +58,15 @@ def test_initial_weights_are_what_the_docstring_says():
         torch.testing.assert_close(bias, expected.flatten(), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("sizes", [{}, {"embedding_size": 40}, {"proj_size": 30}])
+def test_a_norm_before_the_head_makes_logits_of_one_standard_deviation(tied, sizes):
+    torch.manual_seed(0)
+    fields = {"hidden_size": 64, "num_hidden_layers": 2, "residual": True, "layer_norm": True, "tie_word_embeddings": tied, **sizes}
+    model = LSTMForCausalLM(LSTMConfig(vocab_size=2000, **fields))
+    assert model(torch.randint(2000, (4, 20))).logits.std().item() == pytest.approx(1.0, rel=0.1)
+
+
 def test_initial_weights_follow_the_seed():
     first, second = (_model(hidden_size=6).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)

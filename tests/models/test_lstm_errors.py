@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from hf_ctxscale.models import LSTMConfig, LSTMForCausalLM, LSTMModel, LSTMState
 
@@ -20,7 +21,7 @@ def state_of(layers: int = 2, rows: int = 2, width: int = 6, device: str = "cpu"
 
 BAD_INPUTS = {
     "empty sequence": ({"input_ids": IDS[:, :0]}, "input_ids has shape (2, 0): an empty sequence; give at least one token."),
-    "empty batch": ({"input_ids": IDS[:0]}, "input_ids has shape (0, 3): an empty sequence; give at least one token."),
+    "empty batch": ({"input_ids": IDS[:0]}, "input_ids has shape (0, 3): an empty batch; give at least one token."),
     "empty embeds": (
         {"inputs_embeds": torch.zeros(2, 0, 6)},
         "inputs_embeds has shape (2, 0, 6): an empty sequence; give at least one token.",
@@ -71,7 +72,22 @@ BAD_INPUTS = {
     "no state": ({"input_ids": IDS, "cache_params": (1, 2)}, "cache_params is tuple without hidden and cell; pass the LSTMState"),
     "keys and values": (
         {"input_ids": IDS, "past_key_values": (1, 2)},
-        "past_key_values was given, but an LSTM keeps no keys and values; pass the cache_params that a call returned.",
+        "past_key_values was given, but an LSTM keeps no keys and values; pass the state that a call or generate() returned as cache_params.",
+    ),
+    "a state by another name": ({"input_ids": IDS, "state": state_of()}, "a state was given as state; pass it as cache_params."),
+    "rows that hold several sequences": (
+        {"input_ids": IDS, "position_ids": torch.tensor([[0, 1, 0]])},
+        "several sequences were packed into one row, through which the state would run on; pad them into rows of their own instead.",
+    ),
+    "sequence indices": ({"input_ids": IDS, "seq_idx": torch.tensor([[0, 0, 1]])}, "several sequences were packed into one row"),
+    "ids that are no whole numbers": (
+        {"input_ids": IDS.float()},
+        "input_ids is a tensor of torch.float32; give a tensor of whole numbers.",
+    ),
+    "a list of ids": ({"input_ids": [[1, 2]]}, "input_ids is list; give a tensor of whole numbers."),
+    "whole numbers as embeds": (
+        {"inputs_embeds": IDS},
+        "inputs_embeds is a tensor of torch.int64; give a tensor of floating-point numbers.",
     ),
 }
 
@@ -93,6 +109,9 @@ BAD_CONFIGS = [
     ({"proj_size": 256}, "proj_size=256 is not smaller than hidden_size=256; give a smaller one, or None for no projection."),
     ({"dropout": 1.0}, "dropout=1.0 is not a probability below 1; give a value in [0, 1)."),
     ({"dropout": -0.1}, "dropout=-0.1 is not a probability below 1; give a value in [0, 1)."),
+    ({"initializer_range": -1.0}, "initializer_range=-1.0 is not a finite number of at least 0; give one."),
+    ({"input_gain": float("nan")}, "input_gain=nan is not a finite number of at least 0; give one."),
+    ({"layer_norm_eps": -1.0}, "layer_norm_eps=-1.0 is not a finite number of at least 0; give one."),
     ({"hidden_size": "wide"}, "hidden_size"),
     ({"residual": "yes"}, "residual"),
 ]
@@ -100,13 +119,32 @@ BAD_CONFIGS = [
 
 @pytest.mark.parametrize(("fields", "words"), BAD_CONFIGS)
 def test_a_config_that_cannot_be_is_refused_in_words(fields, words):
-    with pytest.raises(Exception, match=re.escape(words)):
+    with pytest.raises(StrictDataclassError, match=re.escape(words)):
         LSTMConfig(**fields)
+
+
+def test_a_loss_of_some_positions_is_refused_in_words():
+    for settings in ({}, {"return_logits": False}):
+        with pytest.raises(
+            ValueError, match=r"labels were given with logits_to_keep, but a loss needs every position; leave one of them out\."
+        ):
+            make_model()(IDS, labels=IDS, logits_to_keep=2, **settings)
+
+
+def test_positions_that_only_go_up_are_no_packed_rows():
+    model = make_model().eval()
+    assert torch.equal(model(IDS, position_ids=torch.tensor([[3, 4, 5]])).logits, model(IDS).logits)
+    assert torch.equal(model(IDS, position_ids=torch.zeros(2, 3), attention_mask=torch.ones(2, 3)).logits, model(IDS).logits)
+
+
+def test_a_width_given_later_takes_the_embedding_with_it(tmp_path):
+    LSTMConfig(hidden_size=64).save_pretrained(tmp_path)
+    assert LSTMConfig.from_pretrained(tmp_path, hidden_size=256).input_size == 256
 
 
 def test_default_settings_are_those_of_the_plain_lstm():
     config = LSTMConfig()
-    assert (config.embedding_size, config.output_size, config.head_size) == (256, 256, 256)
+    assert (config.input_size, config.output_size, config.head_size) == (256, 256, 256)
     assert (config.proj_size, config.residual, config.layer_norm, config.dropout, config.tie_word_embeddings) == (
         None,
         False,

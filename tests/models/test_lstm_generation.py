@@ -170,8 +170,8 @@ def test_a_state_can_be_saved_and_loaded(dtype, tmp_path):
     model = make_model({"num_hidden_layers": 2, "proj_size": 5}, dtype=dtype)
     text = torch.randint(1, VOCAB_SIZE, (2, 9))
     state = model(text[:, :6]).cache_params
-    state.save(tmp_path / "state.safetensors")
-    loaded = LSTMState.load(tmp_path / "state.safetensors")
+    state.save(tmp_path / "new folder" / "state.safetensors")
+    loaded = LSTMState.load(tmp_path / "new folder" / "state.safetensors")
     assert loaded.hidden.dtype == dtype
     assert torch.equal(model(text[:, 6:], cache_params=loaded).logits, model(text[:, 6:], cache_params=state).logits)
 
@@ -181,6 +181,24 @@ def test_a_file_that_is_no_state_is_refused(tmp_path):
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"model\.safetensors holds .*, not the hidden and cell of an LSTMState; give a file that"):
         LSTMState.load(tmp_path / "model.safetensors")
+
+
+def test_a_file_that_is_nothing_of_the_kind_is_refused(tmp_path):
+    (tmp_path / "state").write_text("no tensors")
+    with pytest.raises(ValueError, match=r"state is no safetensors file \(.*\); give a file that LSTMState.save wrote"):
+        LSTMState.load(tmp_path / "state")
+
+
+def test_truncated_backpropagation_passes_the_numbers_on_without_their_history():
+    model = make_model({"num_hidden_layers": 2}).train()
+    text = torch.randint(VOCAB_SIZE, (2, 12))
+    state = None
+    for piece in text.split(4, dim=1):
+        outputs = model(piece, cache_params=state, labels=piece, use_cache=True)
+        outputs.loss.backward()
+        state = outputs.cache_params.detach()
+    assert torch.equal(state.cell, model(text, use_cache=True).cache_params.cell)
+    assert not state.hidden.requires_grad
 
 
 def test_the_state_is_as_small_after_a_long_text_as_after_a_short_one():

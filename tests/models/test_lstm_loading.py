@@ -263,7 +263,7 @@ def test_embeddings_and_head_are_read_and_replaced_through_their_accessors(shape
     assert model.get_output_embeddings() is model.lm_head
     assert model.model.get_output_embeddings() is None
 
-    embedding = nn.Embedding(VOCAB_SIZE, model.config.embedding_size)
+    embedding = nn.Embedding(VOCAB_SIZE, model.config.input_size)
     model.set_input_embeddings(embedding)
     assert model.get_input_embeddings() is model.model.embed_tokens is embedding
     head = nn.Linear(model.config.head_size, VOCAB_SIZE, bias=False)

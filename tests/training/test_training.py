@@ -74,6 +74,7 @@ def test_a_run_learns_and_leaves_an_ordinary_model_folder(architecture, planned,
 
     model = AutoModelForCausalLM.from_pretrained(study.model_folder(record.run_id))
     assert model.num_parameters() == record.params.total
+    assert model.config.use_cache == (architecture != "gpt2"), "what the Trainer switches off while it trains is back"
     assert AutoTokenizer.from_pretrained(study.model_folder(record.run_id)).vocab_size == tiny_tokens.vocab_size
 
     history = pq.read_table(study.history_file(record.run_id)).to_pylist()

@@ -4,7 +4,7 @@
 from .supported_transformers import MIN_TRANSFORMERS  # noqa: F401 (first: says what to do where transformers is too old)
 # isort: on
 
-from typing import Any
+import math
 
 from huggingface_hub.dataclasses import strict
 from transformers.configuration_utils import PreTrainedConfig
@@ -28,13 +28,16 @@ class LSTMConfig(PreTrainedConfig):
         layer_norm_eps: added to the variance in those norms.
         forget_gate_bias: initial bias of the forget gates (Jozefowicz et al. 2015, section 2.2: 1 is what makes a plain LSTM competitive).
         initializer_range: standard deviation of the embedding. Unlike a Transformer, a plain LSTM has no norm that rescales a small embedding, and
-            its first layer sees next to nothing of one with the usual 0.02.
+            its first layer sees next to nothing of one with the usual 0.02. A tied head makes a first loss above ln V of it, which a plain LSTM
+            unlearns within some steps; where a norm stands before the head, its initial weights make up for it.
         input_gain: standard deviation of the input-to-gate weights, times the root of their fan-in.
-        use_cache: whether the state after the last token is returned outside of training.
+        use_cache: whether the state after the last token is returned outside of training. The Trainer sets it to False, and it is saved so; a call's
+            own ``use_cache=True`` prevails.
         tie_word_embeddings: whether the output head shares the embedding's weights.
 
     Raises:
-        ValueError: a size is not positive, ``proj_size`` is not below ``hidden_size``, or dropout is not in [0, 1).
+        huggingface_hub.errors.StrictDataclassError: a size is not positive, ``proj_size`` is not below ``hidden_size``, dropout is not in [0, 1), a
+            scale is negative, or a setting is of another type.
     """
 
     model_type = "ctxscale_lstm"
@@ -58,21 +61,20 @@ class LSTMConfig(PreTrainedConfig):
     eos_token_id: int | list[int] | None = None
     pad_token_id: int | None = None
 
-    def __post_init__(self, **kwargs: Any) -> None:
-        if self.embedding_size is None:
-            self.embedding_size = self.output_size
-        super().__post_init__(**kwargs)
-
     @property
     def output_size(self) -> int:
         """Width of what every layer gives."""
         return self.hidden_size if self.proj_size is None else self.proj_size
 
     @property
+    def input_size(self) -> int:
+        """Width of the token embedding."""
+        return self.output_size if self.embedding_size is None else self.embedding_size
+
+    @property
     def head_size(self) -> int:
         """Width of what the output head reads: a tied head has the embedding's width."""
-        assert self.embedding_size is not None  # __post_init__ fills it in
-        return self.embedding_size if self.tie_word_embeddings else self.output_size
+        return self.input_size if self.tie_word_embeddings else self.output_size
 
     def validate_architecture(self) -> None:
         """Part of the checks that run after every construction."""
@@ -86,6 +88,9 @@ class LSTMConfig(PreTrainedConfig):
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is not a probability below 1; give a value in [0, 1).")
+        for name in ("initializer_range", "input_gain", "layer_norm_eps"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)} is not a finite number of at least 0; give one.")
 
 
 # Saved folders carry this file (remote code).

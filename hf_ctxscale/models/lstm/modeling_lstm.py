@@ -44,7 +44,8 @@ class LSTMPreTrainedModel(PreTrainedModel):
 
         Embedding: normal, standard deviation ``initializer_range``. Input-to-gate weights: normal, ``input_gain`` over the root of the fan-in.
         Hidden-to-gate weights: an orthogonal matrix per gate (Saxe et al. 2014; with ``proj_size``, orthonormal columns). Biases: zero, but
-        ``forget_gate_bias`` for the forget gates. Projections and an untied head: normal, one over the root of the fan-in. Norms: one and zero.
+        ``forget_gate_bias`` for the forget gates. Projections and an untied head: normal, one over the root of the fan-in. Norms: one and zero; the
+        weights of one before a tied head are what makes logits of standard deviation one with its large embedding.
         """
         if isinstance(module, nn.LSTM):
             hidden_size = module.hidden_size
@@ -69,7 +70,9 @@ class LSTMPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.Linear):
             init.normal_(module.weight, std=module.in_features**-0.5)
         elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
+            before_tied_head = module is getattr(self, "model", self).norm and self.config.tie_word_embeddings
+            scale = self.config.initializer_range * self.config.head_size**0.5 if before_tied_head else 1.0
+            init.constant_(module.weight, 1 / scale if scale else 1.0)
             init.zeros_(module.bias)
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
@@ -110,12 +113,11 @@ class LSTMModel(LSTMPreTrainedModel):
 
     def __init__(self, config: LSTMConfig):
         super().__init__(config)
-        assert config.embedding_size is not None  # the config fills it in
         output_size = config.output_size
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.input_size)
         self.dropout = nn.Dropout(config.dropout)
         self.lstm = LSTMStack(
-            config.embedding_size,
+            config.input_size,
             config.hidden_size,
             config.num_hidden_layers,
             batch_first=True,
@@ -157,7 +159,7 @@ class LSTMModel(LSTMPreTrainedModel):
             cache_params: the state to start from.
             use_cache: whether to return the state after the last token; None: as the config says, but in training only if a state was passed in.
             output_hidden_states: whether to return what every layer gives; None: as the config says.
-            kwargs: ignored.
+            kwargs: ignored, but for what asks for something that the model does not do.
 
         Returns:
             last_hidden_state (B, T, D), cache_params and hidden_states.
@@ -165,9 +167,8 @@ class LSTMModel(LSTMPreTrainedModel):
         Raises:
             ValueError: an input is missing or empty, or ids, mask or state do not fit the model and each other.
         """
-        if kwargs.get("past_key_values") is not None:
-            raise ValueError("past_key_values was given, but an LSTM keeps no keys and values; pass the cache_params that a call returned.")
-        _check_tokens(input_ids, inputs_embeds, vocab_size=self.config.vocab_size, embedding_size=self.config.embedding_size)
+        _check_others(kwargs, attention_mask)
+        _check_tokens(input_ids, inputs_embeds, vocab_size=self.config.vocab_size, embedding_size=self.config.input_size)
         tokens: torch.Tensor | None = input_ids if input_ids is not None else inputs_embeds
         assert tokens is not None
         if use_cache is None:
@@ -304,18 +305,21 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
             logits_to_keep: compute logits of the last so many positions only (0: all), or of the positions in a tensor.
             return_logits: False where only the loss is wanted: the head then reads scored positions alone, and logits that are many are never in
                 memory all at once, in the backward pass neither.
-            kwargs: ``shift_labels``, and ``num_items_in_batch``: the sum of the losses is divided by it, instead of by the number of labels.
+            kwargs: ``shift_labels``, and ``num_items_in_batch``: the sum of the losses is divided by it, instead of by the number of labels. Others as
+                for LSTMModel.
 
         Returns:
             loss (a scalar, nats per token), logits (B, T, V), cache_params and hidden_states.
 
         Raises:
-            ValueError: as for LSTMModel, or ``return_logits`` is off without labels.
+            ValueError: as for LSTMModel, or ``return_logits`` is off without labels, or ``logits_to_keep`` given with them.
         """
         if not return_logits and labels is None:
             raise ValueError(
                 "return_logits=False was given without labels, which leaves nothing to compute; pass labels, or ask LSTMModel."
             )
+        if labels is not None and not (isinstance(logits_to_keep, int) and logits_to_keep == 0):
+            raise ValueError("labels were given with logits_to_keep, but a loss needs every position; leave one of them out.")
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -323,8 +327,7 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
             cache_params=cache_params,
             use_cache=use_cache,
             output_hidden_states=output_hidden_states,
-            past_key_values=kwargs.pop("past_key_values", None),
-            return_dict=True,
+            **{**kwargs, "return_dict": True},
         )
         hidden = outputs.last_hidden_state[:, slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep, :]
         loss, logits = None, None
@@ -390,25 +393,45 @@ def _check_tokens(
     if (input_ids is None) == (inputs_embeds is None):
         given = "neither" if input_ids is None else "both"
         raise ValueError(f"{given} of input_ids and inputs_embeds given; give exactly one.")
-    tokens = input_ids if input_ids is not None else inputs_embeds
+    name, tokens = ("input_ids", input_ids) if input_ids is not None else ("inputs_embeds", inputs_embeds)
     assert tokens is not None
+    if not isinstance(tokens, torch.Tensor) or tokens.is_floating_point() != (name == "inputs_embeds"):
+        kind = f"a tensor of {tokens.dtype}" if isinstance(tokens, torch.Tensor) else type(tokens).__name__
+        raise ValueError(f"{name} is {kind}; give a tensor of {'whole numbers' if name == 'input_ids' else 'floating-point numbers'}.")
     shape = tuple(tokens.shape)
-    if input_ids is None and (len(shape) != 3 or shape[2] != embedding_size):
+    if name == "inputs_embeds" and (len(shape) != 3 or shape[2] != embedding_size):
         raise ValueError(f"inputs_embeds has shape {shape}; give (sequences, tokens, {embedding_size}).")
-    if input_ids is not None and len(shape) != 2:
+    if name == "input_ids" and len(shape) != 2:
         raise ValueError(f"input_ids has shape {shape}; give (sequences, tokens).")
     if 0 in shape:
-        raise ValueError(
-            f"{'input_ids' if input_ids is not None else 'inputs_embeds'} has shape {shape}: an empty sequence; give at least one token."
-        )
+        raise ValueError(f"{name} has shape {shape}: an empty {'batch' if shape[0] == 0 else 'sequence'}; give at least one token.")
     # Elsewhere it would make the processor wait for the device at every call, and the device checks by itself.
-    if input_ids is not None and input_ids.device.type == "cpu" and not torch.compiler.is_compiling():
-        lowest, highest = (int(value) for value in input_ids.aminmax())
+    if name == "input_ids" and tokens.device.type == "cpu" and not torch.compiler.is_compiling():
+        lowest, highest = (int(value) for value in tokens.aminmax())
         if lowest < 0 or highest >= vocab_size:
             raise ValueError(
                 f"input_ids holds {lowest if lowest < 0 else highest}, but the vocabulary has the ids 0 to {vocab_size - 1}; use the model's own "
                 "tokenizer, or resize_token_embeddings."
             )
+
+
+def _check_others(others: dict[str, Any], attention_mask: torch.Tensor | None) -> None:
+    """Refuses what would be ignored although it matters."""
+    if others.get("past_key_values") is not None:
+        raise ValueError(
+            "past_key_values was given, but an LSTM keeps no keys and values; pass the state that a call or generate() returned as cache_params."
+        )
+    for name, value in others.items():
+        if isinstance(value, LSTMState):
+            raise ValueError(f"a state was given as {name}; pass it as cache_params.")
+    positions = others.get("position_ids")
+    restarts = False
+    if positions is not None and attention_mask is None and not torch.compiler.is_compiling():
+        restarts = bool((positions[..., 1:] <= positions[..., :-1]).any())
+    if restarts or any(others.get(name) is not None for name in ("seq_idx", "cu_seq_lens_q", "cu_seq_lens_k")):
+        raise ValueError(
+            "several sequences were packed into one row, through which the state would run on; pad them into rows of their own instead."
+        )
 
 
 def _check_mask(attention_mask: torch.Tensor, tokens: torch.Tensor) -> None:

@@ -5,8 +5,10 @@ Shapes: L layers, B sequences, T time steps, H width of the cells, P width of th
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers.utils import ModelOutput
 
@@ -15,11 +17,12 @@ from transformers.utils import ModelOutput
 class LSTMState(ModelOutput):
     """Hidden and cell state of every layer: constant memory, however long the text.
 
-    Passed to a model as ``cache_params``, it stands for all the tokens read so far. The model leaves it as it is and returns a new one.
+    Passed to a model as ``cache_params``, it stands for all the tokens read so far. The model leaves it as it is and returns a new one. Outside of
+    ``torch.no_grad`` it remembers how it was computed, so that gradients reach back through it; ``detach`` ends that.
 
     Attributes:
-        hidden: (L, B, P).
-        cell: (L, B, H).
+        hidden: (layers, sequences, hidden_size, or proj_size where there is one).
+        cell: (layers, sequences, hidden_size).
     """
 
     hidden: torch.Tensor | None = None
@@ -45,20 +48,30 @@ class LSTMState(ModelOutput):
         assert self.cell is not None
         return LSTMState(hidden=self.hidden.repeat_interleave(repeats, dim=1), cell=self.cell.repeat_interleave(repeats, dim=1))
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes the state to a safetensors file."""
+    def detach(self) -> "LSTMState":
+        """The same numbers without their history: what truncated backpropagation through time passes on from one piece of a text to the next."""
         assert self.hidden is not None
         assert self.cell is not None
+        return LSTMState(hidden=self.hidden.detach(), cell=self.cell.detach())
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the state to a safetensors file, its folder too where there is none."""
+        assert self.hidden is not None
+        assert self.cell is not None
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         save_file({"hidden": self.hidden.detach().contiguous(), "cell": self.cell.detach().contiguous()}, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, *, device: str = "cpu") -> "LSTMState":
+    def load(cls, path: str | os.PathLike, device: str = "cpu") -> "LSTMState":
         """Reads a state that ``save`` wrote.
 
         Raises:
             ValueError: the file holds something else.
         """
-        tensors = load_file(path, device=device)
+        try:
+            tensors = load_file(path, device=device)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no safetensors file ({error}); give a file that LSTMState.save wrote.") from None
         if set(tensors) != {"hidden", "cell"}:
             raise ValueError(
                 f"{path} holds {', '.join(sorted(tensors))}, not the hidden and cell of an LSTMState; give a file that LSTMState.save wrote."
