@@ -147,3 +147,12 @@ def test_a_frozen_embedding_leaves_the_layers_their_gradients_under_checkpointin
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": use_reentrant})
     _, checkpointed = loss_and_gradients(model, input_ids=some_ids())
     assert_close_gradients(checkpointed, expected)
+
+
+def test_an_output_is_made_from_a_dict_of_its_fields_as_accelerate_does():
+    whole = make_model()(some_ids(), labels=some_ids())
+    again = type(whole)(dict(whole.items()))
+    assert list(again) == list(whole) == ["loss", "logits", "cache_params"]
+    assert again.logits is whole.logits
+    assert again.hidden_states is None
+    assert again["cache_params"] is again.cache_params is whole.cache_params

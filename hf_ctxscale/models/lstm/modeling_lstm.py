@@ -125,6 +125,7 @@ class LSTMModel(LSTMPreTrainedModel):
             proj_size=config.proj_size or 0,
         )
         self.layers = nn.ModuleList(LSTMLayer(config, index) for index in range(config.num_hidden_layers))
+        self.is_plain = not (config.layer_norm or config.residual)
         self.norm = nn.LayerNorm(output_size, eps=config.layer_norm_eps) if config.layer_norm else None
         # Only where a tied head is wider or narrower than the layers' output.
         self.output_projection = nn.Linear(output_size, config.head_size, bias=False) if config.head_size != output_size else None
@@ -168,7 +169,7 @@ class LSTMModel(LSTMPreTrainedModel):
             ValueError: an input is missing or empty, or ids, mask or state do not fit the model and each other.
         """
         _check_others(kwargs, attention_mask)
-        _check_tokens(input_ids, inputs_embeds, vocab_size=self.config.vocab_size, embedding_size=self.config.input_size)
+        _check_tokens(input_ids, inputs_embeds, self.lstm.input_size)
         tokens: torch.Tensor | None = input_ids if input_ids is not None else inputs_embeds
         assert tokens is not None
         if use_cache is None:
@@ -183,14 +184,13 @@ class LSTMModel(LSTMPreTrainedModel):
                 lanes = build_lanes(attention_mask.to(tokens.device), is_shared=not use_cache and cache_params is None)
         if lanes is not None:
             tokens = lanes.gather(tokens)
-        x_BTE = self.dropout(self.embed_tokens(tokens) if input_ids is not None else tokens)
-        initial = self._initial_state(cache_params, x_BTE)
+        x_BTE = self._drop(self._embed(tokens) if input_ids is not None else tokens)
 
         if lanes is None and not output_hidden_states and self._is_one_kernel():
-            y_BTP, final = self.lstm(x_BTE, initial)
-            last, hidden_states = self._finish(self.dropout(y_BTP)), None
+            y_BTP, final = self.lstm(x_BTE, None if cache_params is None else self._initial_state(cache_params, x_BTE))
+            last, hidden_states = self._finish(self._drop(y_BTP)), None
         else:
-            last, final, hidden_states = self._run_layers(x_BTE, initial, lanes, output_hidden_states)
+            last, final, hidden_states = self._run_layers(x_BTE, self._initial_state(cache_params, x_BTE), lanes, output_hidden_states)
         return LSTMModelOutput(
             last_hidden_state=last,
             cache_params=LSTMState(hidden=final[0], cell=final[1]) if use_cache else None,
@@ -199,8 +199,20 @@ class LSTMModel(LSTMPreTrainedModel):
 
     def _is_one_kernel(self) -> bool:
         """Whether nothing has to happen between two layers but what the fused stack does itself."""
-        is_checkpointed = self.training and any(layer.gradient_checkpointing for layer in self.layers)
-        return not (self.config.layer_norm or self.config.residual or is_checkpointed)
+        return self.is_plain and not (self.training and any(layer.gradient_checkpointing for layer in self.layers))
+
+    def _drop(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dropout(x) if self.training and self.dropout.p else x
+
+    def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        try:
+            return self.embed_tokens(tokens)
+        except IndexError:  # on a CPU; elsewhere the device refuses it by itself, some time later
+            lowest, highest = (int(value) for value in tokens.aminmax())
+            raise ValueError(
+                f"input_ids holds {lowest if lowest < 0 else highest}, but the vocabulary has the ids 0 to {self.config.vocab_size - 1}; use the model's "
+                "own tokenizer, or resize_token_embeddings."
+            ) from None
 
     def _run_layers(
         self, x: torch.Tensor, initial: tuple[torch.Tensor, torch.Tensor], lanes: Lanes | None, output_hidden_states: bool
@@ -387,9 +399,7 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
         )
 
 
-def _check_tokens(
-    input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, *, vocab_size: int, embedding_size: int | None
-) -> None:
+def _check_tokens(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, embedding_size: int) -> None:
     if (input_ids is None) == (inputs_embeds is None):
         given = "neither" if input_ids is None else "both"
         raise ValueError(f"{given} of input_ids and inputs_embeds given; give exactly one.")
@@ -405,18 +415,12 @@ def _check_tokens(
         raise ValueError(f"input_ids has shape {shape}; give (sequences, tokens).")
     if 0 in shape:
         raise ValueError(f"{name} has shape {shape}: an empty {'batch' if shape[0] == 0 else 'sequence'}; give at least one token.")
-    # Elsewhere it would make the processor wait for the device at every call, and the device checks by itself.
-    if name == "input_ids" and tokens.device.type == "cpu" and not torch.compiler.is_compiling():
-        lowest, highest = (int(value) for value in tokens.aminmax())
-        if lowest < 0 or highest >= vocab_size:
-            raise ValueError(
-                f"input_ids holds {lowest if lowest < 0 else highest}, but the vocabulary has the ids 0 to {vocab_size - 1}; use the model's own "
-                "tokenizer, or resize_token_embeddings."
-            )
 
 
 def _check_others(others: dict[str, Any], attention_mask: torch.Tensor | None) -> None:
     """Refuses what would be ignored although it matters."""
+    if not others:
+        return
     if others.get("past_key_values") is not None:
         raise ValueError(
             "past_key_values was given, but an LSTM keeps no keys and values; pass the state that a call or generate() returned as cache_params."
