@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from hf_ctxscale.config import StudySettings, parse_settings
-from hf_ctxscale.study import Study
+from hf_ctxscale.study import RunRecord, Study
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 
@@ -64,6 +64,22 @@ def tiny_tokens(text_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens")
     build_tokens(settings.corpus, settings.tokenizer, folder=folder, show=lambda text: None)
     return load_tokens(folder)
+
+
+@pytest.fixture
+def planned(text_folder, tiny_tokens) -> dict[str, RunRecord]:
+    """A tiny run of every architecture of the table, planned in float32."""
+    from hf_ctxscale.sweep.plan import plan_runs
+
+    config = tiny_config(text_folder)
+    config["families"].append({"architecture": "lstm_residual", "num_layers": 2, "learning_rate": 2e-2})
+    records = plan_runs(
+        parse_settings(config, source="tiny.yaml"),
+        vocab_size=tiny_tokens.vocab_size,
+        tokens_fingerprint=tiny_tokens.record.fingerprint,
+        precision="float32",
+    )
+    return {record.architecture: record for record in records}
 
 
 def write_config(path: Path, config: dict) -> Path:

@@ -14,21 +14,12 @@ from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.data.blocks import WithinWindows
 from hf_ctxscale.scoring.score_model import score_model
 from hf_ctxscale.scoring.score_run import held_out_windows, score_id_of, score_run
-from hf_ctxscale.study import RunRecord, ScoreRecord, Study
-from hf_ctxscale.sweep.plan import plan_runs
+from hf_ctxscale.study import ScoreRecord, Study
 from hf_ctxscale.training.batches import collate_blocks
 from hf_ctxscale.training.train_run import build_model, train_run
 from hf_ctxscale.training.trainer import ValidationLoss, reduce_to_losses
 
 CONTEXT = 8
-
-
-@pytest.fixture
-def planned(tiny_settings, tiny_tokens) -> dict[str, RunRecord]:
-    records = plan_runs(
-        tiny_settings, vocab_size=tiny_tokens.vocab_size, tokens_fingerprint=tiny_tokens.record.fingerprint, precision="float32"
-    )
-    return {record.architecture: record for record in records}
 
 
 @pytest.fixture
