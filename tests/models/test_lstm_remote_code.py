@@ -119,6 +119,7 @@ def remote(folders, tmp_path_factory) -> tuple[dict, dict, dict[str, Path]]:
 REMOTE_FILES = {
     "configuration_lstm.py",
     "head_loss_lstm.py",
+    "inputs_lstm.py",
     "lanes_lstm.py",
     "modeling_lstm.py",
     "stack_lstm.py",

@@ -21,6 +21,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import can_return_tuple
 
 from .head_loss_lstm import head_loss
+from .inputs_lstm import check_mask, check_others, check_state, check_tokens
 from .lanes_lstm import Lanes, build_lanes
 from .stack_lstm import LSTMStack
 from .state_lstm import LSTMCausalLMOutput, LSTMModelOutput, LSTMState
@@ -29,6 +30,7 @@ from .state_lstm import LSTMCausalLMOutput, LSTMModelOutput, LSTMState
 class LSTMPreTrainedModel(PreTrainedModel):
     """What both models share: configuration, names, initial weights, and the files that a saved folder carries."""
 
+    config: LSTMConfig
     config_class = LSTMConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
@@ -168,18 +170,18 @@ class LSTMModel(LSTMPreTrainedModel):
         Raises:
             ValueError: an input is missing or empty, or ids, mask or state do not fit the model and each other.
         """
-        _check_others(kwargs, attention_mask)
-        _check_tokens(input_ids, inputs_embeds, self.lstm.input_size)
+        check_others(kwargs, attention_mask)
+        check_tokens(input_ids, inputs_embeds, self.lstm.input_size)
         tokens: torch.Tensor | None = input_ids if input_ids is not None else inputs_embeds
         assert tokens is not None
         if use_cache is None:
             use_cache = self.config.use_cache and (not self.training or cache_params is not None)
         output_hidden_states = bool(self.config.output_hidden_states if output_hidden_states is None else output_hidden_states)
         if cache_params is not None:
-            self._check_state(cache_params, num_sequences=tokens.shape[0], device=tokens.device)
+            check_state(cache_params, self.config, tokens)
         lanes = None
         if attention_mask is not None:
-            _check_mask(attention_mask, tokens)
+            check_mask(attention_mask, tokens)
             if torch.compiler.is_compiling() or not (attention_mask != 0).all():
                 lanes = build_lanes(attention_mask.to(tokens.device), is_shared=not use_cache and cache_params is None)
         if lanes is not None:
@@ -258,24 +260,6 @@ class LSTMModel(LSTMPreTrainedModel):
             x_BTE.new_zeros(config.num_hidden_layers, x_BTE.shape[0], config.output_size),
             x_BTE.new_zeros(config.num_hidden_layers, x_BTE.shape[0], config.hidden_size),
         )
-
-    def _check_state(self, state: LSTMState, *, num_sequences: int, device: torch.device) -> None:
-        config = self.config
-        if getattr(state, "hidden", None) is None or getattr(state, "cell", None) is None:
-            raise ValueError(
-                f"cache_params is {type(state).__name__} without hidden and cell; pass the LSTMState that a call of this model returned."
-            )
-        assert state.hidden is not None
-        assert state.cell is not None
-        for name, tensor, width in (("hidden", state.hidden, config.output_size), ("cell", state.cell, config.hidden_size)):
-            wanted = (config.num_hidden_layers, num_sequences, width)
-            if tuple(tensor.shape) != wanted:
-                raise ValueError(
-                    f"cache_params.{name} has shape {tuple(tensor.shape)}, but this model and batch need {wanted} (layers, sequences, width); pass the "
-                    "state that this model returned for these sequences."
-                )
-            if tensor.device != device:
-                raise ValueError(f"cache_params.{name} is on {tensor.device}, but the tokens are on {device}; move one to the other.")
 
 
 class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
@@ -396,53 +380,6 @@ class LSTMForCausalLM(LSTMPreTrainedModel, GenerationMixin):
             model_kwargs["cache_params"] = state.repeat_interleave(expand_size)
         return super()._expand_inputs_for_generation(  # type: ignore[misc]
             expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
-        )
-
-
-def _check_tokens(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, embedding_size: int) -> None:
-    if (input_ids is None) == (inputs_embeds is None):
-        given = "neither" if input_ids is None else "both"
-        raise ValueError(f"{given} of input_ids and inputs_embeds given; give exactly one.")
-    name, tokens = ("input_ids", input_ids) if input_ids is not None else ("inputs_embeds", inputs_embeds)
-    assert tokens is not None
-    if not isinstance(tokens, torch.Tensor) or tokens.is_floating_point() != (name == "inputs_embeds"):
-        kind = f"a tensor of {tokens.dtype}" if isinstance(tokens, torch.Tensor) else type(tokens).__name__
-        raise ValueError(f"{name} is {kind}; give a tensor of {'whole numbers' if name == 'input_ids' else 'floating-point numbers'}.")
-    shape = tuple(tokens.shape)
-    if name == "inputs_embeds" and (len(shape) != 3 or shape[2] != embedding_size):
-        raise ValueError(f"inputs_embeds has shape {shape}; give (sequences, tokens, {embedding_size}).")
-    if name == "input_ids" and len(shape) != 2:
-        raise ValueError(f"input_ids has shape {shape}; give (sequences, tokens).")
-    if 0 in shape:
-        raise ValueError(f"{name} has shape {shape}: an empty {'batch' if shape[0] == 0 else 'sequence'}; give at least one token.")
-
-
-def _check_others(others: dict[str, Any], attention_mask: torch.Tensor | None) -> None:
-    """Refuses what would be ignored although it matters."""
-    if not others:
-        return
-    if others.get("past_key_values") is not None:
-        raise ValueError(
-            "past_key_values was given, but an LSTM keeps no keys and values; pass the state that a call or generate() returned as cache_params."
-        )
-    for name, value in others.items():
-        if isinstance(value, LSTMState):
-            raise ValueError(f"a state was given as {name}; pass it as cache_params.")
-    positions = others.get("position_ids")
-    restarts = False
-    if positions is not None and attention_mask is None and not torch.compiler.is_compiling():
-        restarts = bool((positions[..., 1:] <= positions[..., :-1]).any())
-    if restarts or any(others.get(name) is not None for name in ("seq_idx", "cu_seq_lens_q", "cu_seq_lens_k")):
-        raise ValueError(
-            "several sequences were packed into one row, through which the state would run on; pad them into rows of their own instead."
-        )
-
-
-def _check_mask(attention_mask: torch.Tensor, tokens: torch.Tensor) -> None:
-    if attention_mask.shape != tokens.shape[:2]:
-        raise ValueError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}, but the tokens of this call have {tuple(tokens.shape[:2])}; give one value for every "
-            "token of this call (those before cache_params are not counted)."
         )
 
 
