@@ -6,6 +6,7 @@ Shapes: B blocks, T context positions, V vocabulary size.
 import contextlib
 import inspect
 import time
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -48,9 +49,14 @@ class BlockTrainer(Trainer):
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Tells a model that can do without all logits in memory that training reads its loss alone."""
         assert self.model is not None
-        if self.model.training and "return_logits" in inspect.signature(self.model.forward).parameters:
+        if self.model.training and self._can_skip_logits:
             inputs = {**inputs, "return_logits": False}
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+    @cached_property
+    def _can_skip_logits(self) -> bool:
+        assert self.model is not None
+        return "return_logits" in inspect.signature(self.model.forward).parameters
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the speed since the last log, and stops a run whose loss is not finite: no later step can mend it."""
