@@ -41,21 +41,27 @@ def _chunks(draw) -> list[int]:
     return draw(st.lists(st.integers(1, 9), min_size=1, max_size=7))
 
 
+def assert_chunks_equal_one_pass(model: LSTMForCausalLM, input_ids: torch.Tensor, sizes: list[int], mask: torch.Tensor | None) -> None:
+    """The text in pieces, the state passed on, against the text at once: logits of real tokens, and the state at the end."""
+    whole = model(input_ids, attention_mask=mask)
+    masks = [None] * len(sizes) if mask is None else mask.split(sizes, dim=1)
+    state, logits = None, []
+    for chunk, chunk_mask in zip(input_ids.split(sizes, dim=1), masks, strict=True):
+        outputs = model(chunk, attention_mask=chunk_mask, cache_params=state)
+        state = outputs.cache_params
+        logits.append(outputs.logits)
+    is_real = torch.ones_like(input_ids).bool() if mask is None else mask.bool()
+    torch.testing.assert_close(torch.cat(logits, dim=1)[is_real], whole.logits[is_real], rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(state.hidden, whole.cache_params.hidden, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(state.cell, whole.cache_params.cell, rtol=1e-10, atol=1e-12)
+
+
 @settings(max_examples=40, deadline=None)
 @given(sizes=_chunks(), options=st.sampled_from(sorted(OPTIONS)), seed=st.integers(0, 1000))
 def test_a_text_in_chunks_of_any_sizes_equals_one_pass(sizes, options, seed):
     model = make_model(OPTIONS[options])
     torch.manual_seed(seed)
-    input_ids = torch.randint(VOCAB_SIZE, (2, sum(sizes)))
-    whole = model(input_ids)
-    state, logits = None, []
-    for chunk in input_ids.split(sizes, dim=1):
-        outputs = model(chunk, cache_params=state)
-        state = outputs.cache_params
-        logits.append(outputs.logits)
-    torch.testing.assert_close(torch.cat(logits, dim=1), whole.logits, rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(state.hidden, whole.cache_params.hidden, rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(state.cell, whole.cache_params.cell, rtol=1e-10, atol=1e-12)
+    assert_chunks_equal_one_pass(model, torch.randint(VOCAB_SIZE, (2, sum(sizes))), sizes, None)
 
 
 @settings(max_examples=40, deadline=None)
@@ -65,16 +71,7 @@ def test_a_padded_batch_in_chunks_of_any_sizes_equals_one_pass(sizes, options, s
     model = make_model(OPTIONS[options])
     torch.manual_seed(seed)
     input_ids = torch.randint(VOCAB_SIZE, (3, sum(sizes)))
-    mask = (torch.rand(3, sum(sizes)) < 0.6).long()
-    whole = model(input_ids, attention_mask=mask)
-    state, logits = None, []
-    for chunk, chunk_mask in zip(input_ids.split(sizes, dim=1), mask.split(sizes, dim=1), strict=True):
-        outputs = model(chunk, attention_mask=chunk_mask, cache_params=state)
-        state = outputs.cache_params
-        logits.append(outputs.logits)
-    torch.testing.assert_close(torch.cat(logits, dim=1)[mask.bool()], whole.logits[mask.bool()], rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(state.hidden, whole.cache_params.hidden, rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(state.cell, whole.cache_params.cell, rtol=1e-10, atol=1e-12)
+    assert_chunks_equal_one_pass(model, input_ids, sizes, (torch.rand(3, sum(sizes)) < 0.6).long())
 
 
 def test_a_passed_state_is_left_as_it_is():
