@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: help setup demo smoke test transformers-tests quality style benchmark learning-rates clean
+.PHONY: help setup demo smoke test transformers-tests quality style benchmark interval-coverage learning-rates clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -14,7 +14,7 @@ setup: $(VENV)/.ready  ## a virtual environment with pinned versions
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 setup"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[train,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[train,app,dev]"
 	@touch $@
 
 demo: setup  ## both charts from real text, about a quarter of an hour on 2 cores; OUT=folder to put them elsewhere
@@ -39,9 +39,14 @@ style: setup  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: setup  ## the LSTM against bare kernels, then our training path against a bare torch loop
+benchmark: setup  ## the LSTM against bare kernels, training and scoring against bare torch loops, and the time of all intervals
 	$(BIN)/python benchmarks/lstm_speed.py
 	$(BIN)/python benchmarks/training_overhead.py
+	$(BIN)/python benchmarks/scoring_speed.py
+	$(BIN)/python benchmarks/interval_speed.py
+
+interval-coverage: setup  ## how often intervals cover the truth, in simulation; writes docs/interval_coverage.md
+	$(BIN)/python benchmarks/interval_coverage.py
 
 learning-rates: setup  ## the trials behind the demo's learning rates, about half an hour on 2 cores
 	$(BIN)/hf-ctxscale sweep configs/demo_learning_rates.yaml --out out/demo_learning_rates
