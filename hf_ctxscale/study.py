@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 FITS_FORMAT = 1  # of results/fits.json
 
 Precision = Literal["float32", "bfloat16"]
+WindowPolicy = Literal["within", "start", "packed"]
+BosPolicy = Literal["auto", "none", "always"]
 
 
 class UserError(ValueError):
@@ -83,30 +85,83 @@ class RunRecord(BaseModel):
         return f"{self.architecture}-{self.num_layers}"
 
 
+class Cut(BaseModel):
+    """One context length of the ablation. Neighbouring targets share a run, so that their context is a range."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    context_tokens: int  # k
+    context_from: int  # tokens that the first target of a run sees
+    context_to: int  # tokens that the last target of a run sees, at most 9k/8
+
+
+class AblationRecord(BaseModel):
+    """How the same targets were predicted from less and less context; the losses by cut are in ``ablation.parquet``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cuts: tuple[Cut, ...]  # ascending, the last one the whole context
+    num_rounds: int  # each of about as many segments of targets as there are documents
+    max_rounds: int  # after which every window has given its segment
+    targets_per_segment: int
+    num_targets: int
+    wanted_std_error_nats: float  # of L(128) - L(T)
+    std_error_nats: float | None  # reached; None: fewer than two documents
+    cost: float  # tokens fed for it, per token fed for the score
+
+    @property
+    def error_in_words(self) -> str:
+        """The standard error that decides when there are targets enough, and of what it is."""
+        if self.std_error_nats is None:
+            return "no standard error"
+        shorter = max((cut.context_tokens for cut in self.cuts[:-1] if cut.context_tokens <= 128), default=1)
+        return f"standard error of L({shorter}) − L({self.cuts[-1].context_tokens}) {self.std_error_nats:.4f} nats"
+
+
 class ScoreRecord(BaseModel):
     """What ``scores/<score_id>/score.json`` holds: one model measured on one corpus with one window policy."""
 
     model_config = ConfigDict(extra="forbid")
 
     score_id: str
-    model: str  # the model folder relative to the study, or a Hub id
+    model: str  # the model folder relative to the study, or a Hub id or path as it was given
     run_id: str | None = None
-    revision: str | None = None
+    revision: str | None = None  # the commit of a Hub model
+    # what it was measured on
     corpus: str
-    split: str
-    windows: Literal["within", "start", "packed"]
+    split: str  # `whole`: all of a local corpus
+    windows: WindowPolicy
     windows_seed: int
     max_windows_per_document: int
-    bos_policy: Literal["auto", "none", "always"] = "none"
+    bos_policy: BosPolicy = "none"
+    bos_ids: tuple[int, ...] = ()  # what stood before every window
+    carry_state: bool = False  # a named variant: windows begin in the state that the document so far has left
     context_tokens: int
     training_step: int | None = None
     dtype: str
     num_documents: int
     num_documents_too_short: int
+    num_documents_not_shared: int = 0  # long enough here, but too short for a model scored in the same call
     num_blocks: int
     num_tokens: int
     tokens_fingerprint: str
     weights_fingerprint: str
+    # of a model that the study did not train
+    model_type: str | None = None
+    num_layers: int | None = None
+    hidden_size: int | None = None
+    params: ParameterGroups | None = None
+    # how it was measured
+    tokenizer_fingerprint: str | None = None  # losses by token are comparable where it is the same; None: the study's own
+    bytes_rule: Literal["exact", "approximate"] = "exact"
+    head: str | None = None  # `chunks`, or `logits: ` and the reason
+    batch_blocks: int | None = None
+    num_processes: int = 1
+    device: str | None = None
+    packages: dict[str, str] = {}
+    seconds: float | None = None  # of the last process that worked on it
+    command: str | None = None  # what repeats it
+    ablation: AblationRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +210,12 @@ class Study:
         """Fits and claims."""
         return self.results / "fits.json"
 
-    def results_file(self, table: Literal["runs", "curves", "positions"]) -> Path:
+    @property
+    def comparisons_file(self) -> Path:
+        """Models scored together, two at a time."""
+        return self.results / "comparisons.json"
+
+    def results_file(self, table: Literal["runs", "curves", "positions", "bytes", "ablation"]) -> Path:
         """One of the result tables."""
         return self.results / f"{table}.parquet"
 
@@ -183,6 +243,18 @@ class Study:
         """A score's losses by document and position."""
         return self.scores / score_id / "losses.parquet"
 
+    def byte_losses_file(self, score_id: str) -> Path:
+        """A score's losses by document and bytes of context, in bins of analysis/byte_bins.py."""
+        return self.scores / score_id / "losses_by_bytes.parquet"
+
+    def ablation_file(self, score_id: str) -> Path:
+        """A score's losses by document and cut of the ablation."""
+        return self.scores / score_id / "ablation.parquet"
+
+    def scored_tokens(self, name: str) -> Path:
+        """Tokens that scored models of another tokenizer or corpus than the study's own were measured on."""
+        return self.folder / "scored_tokens" / name
+
     @property
     def begun(self) -> bool:
         """Whether it holds a run, planned at least: from then on its settings are fixed."""
@@ -195,6 +267,11 @@ class Study:
     def score_records(self) -> list[ScoreRecord]:
         """Every finished score, in order of its id."""
         return [ScoreRecord.model_validate_json(f.read_text()) for f in sorted(self.scores.glob("*/score.json"))]
+
+    @property
+    def ablation_rounds(self) -> int:
+        """Rounds of the furthest ablation of a run so far, at least one."""
+        return max((score.ablation.num_rounds for score in self.score_records() if score.run_id and score.ablation), default=1)
 
 
 # The result tables. Every interval column is a 95 % one; an empty cell is null, never a number that stands for "missing".
@@ -222,6 +299,7 @@ RUNS_SCHEMA = pa.schema(
             for name in ("loss_nats", "bits_per_byte", "context_gain_nats", "effective_context", "icl_score")
             for end in ("", "_low", "_high")
         ],
+        ("effective_context_censored", pa.bool_()),  # true: it still gains at the whole context; its value is then that context
         ("num_documents", pa.int64()),
         ("num_tokens", pa.int64()),
     ]
@@ -244,6 +322,37 @@ POSITIONS_SCHEMA = pa.schema(
         ("loss_nats", pa.float64()),
         ("loss_low", pa.float64()),
         ("loss_high", pa.float64()),
+        ("num_tokens", pa.int64()),
+        ("num_documents", pa.int64()),
+    ]
+)
+BYTES_SCHEMA = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("score_id", pa.string()),
+        ("bytes_from", pa.int64()),  # of context; both ends belong to the bin
+        ("bytes_to", pa.int64()),
+        ("bits_per_byte", pa.float64()),
+        ("bits_per_byte_low", pa.float64()),
+        ("bits_per_byte_high", pa.float64()),
+        ("num_bytes", pa.int64()),  # of the targets
+        ("num_documents", pa.int64()),
+    ]
+)
+ABLATION_SCHEMA = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("score_id", pa.string()),
+        ("context_tokens", pa.int64()),  # k
+        ("context_from", pa.int64()),
+        ("context_to", pa.int64()),
+        ("context_bytes", pa.float64()),  # what k tokens of this corpus stand for on average; null where bytes are not known
+        ("loss_nats", pa.float64()),
+        ("loss_low", pa.float64()),
+        ("loss_high", pa.float64()),
+        ("excess_nats", pa.float64()),  # over the whole context, same targets
+        ("excess_low", pa.float64()),  # simultaneous 95 % limits over all cuts
+        ("excess_high", pa.float64()),
         ("num_tokens", pa.int64()),
         ("num_documents", pa.int64()),
     ]
