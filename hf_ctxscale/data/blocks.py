@@ -1,11 +1,41 @@
 """PackedBlocks and WithinWindows: T+1 consecutive tokens at a time, of which the first T are inputs and the last T targets."""
 
 import hashlib
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from hf_ctxscale.data.tokens import TokenSplit
 from hf_ctxscale.study import UserError
+
+NOT_SCORED = -1
+
+
+@dataclass(frozen=True)
+class Window:
+    """A block to be scored.
+
+    Attributes:
+        block: (T+1,) int64; behind the end of the text, any token.
+        document_T: (T,) index of the document that each target's loss counts for; NOT_SCORED where there is no target of any document's text.
+    """
+
+    block: np.ndarray
+    document_T: np.ndarray
+
+
+class Windows(Protocol):
+    """Blocks of one split that are scored, and what was left out."""
+
+    context_tokens: int
+    num_documents: int  # with at least one target
+    num_documents_too_short: int
+    long_enough: tuple[str, ...]  # ids of the documents with at least one target
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Window: ...
 
 
 class PackedBlocks:
@@ -77,6 +107,7 @@ class WithinWindows:
         assert max_blocks is None or max_blocks > 0
         self.context_tokens = context_tokens
         self._tokens = split.tokens
+        self._first_token = split.first_token
         long_enough = np.flatnonzero(split.num_tokens >= 2 * (context_tokens + 1))
         if len(long_enough) == 0:
             raise UserError(_too_long(split, context_tokens=context_tokens))
@@ -96,14 +127,86 @@ class WithinWindows:
             ]
         )
         self.num_documents = int(np.count_nonzero(num_taken))
+        self.long_enough = tuple(split.documents[document] for document in long_enough[num_taken > 0])
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-        """Block ``index`` as int64, shape (T+1,), and the index of its document in the split."""
-        start = self.starts[index]
-        return np.array(self._tokens[start : start + self.context_tokens + 1], dtype=np.int64), int(self.document_indices[index])
+    def before(self, index: int) -> np.ndarray:
+        """The document's tokens from its first one up to block ``index``."""
+        return np.array(self._tokens[self._first_token[self.document_indices[index]] : self.starts[index]], dtype=np.int64)
+
+    def __getitem__(self, index: int) -> Window:
+        """Block ``index``; all its targets belong to one document."""
+        return _window_in_document(self._tokens, self.starts[index], self.document_indices[index], context_tokens=self.context_tokens)
+
+
+class StartWindows:
+    """The first T+1 tokens of every document that has them: position t is the prediction after the document's first t tokens.
+
+    A shorter document is left out, so that every position is measured on the same documents.
+    """
+
+    def __init__(self, split: TokenSplit, context_tokens: int) -> None:
+        assert context_tokens > 0
+        self.context_tokens = context_tokens
+        self._tokens = split.tokens
+        self._first_token = split.first_token
+        self._long_enough = np.flatnonzero(split.num_tokens > context_tokens)
+        self.long_enough = tuple(split.documents[document] for document in self._long_enough)
+        self.num_documents = len(self._long_enough)
+        self.num_documents_too_short = len(split.num_tokens) - self.num_documents
+        if self.num_documents == 0:
+            raise UserError(_too_long(split, context_tokens=context_tokens, needed=context_tokens + 1, formula="context_tokens + 1"))
+
+    def __len__(self) -> int:
+        return self.num_documents
+
+    def __getitem__(self, index: int) -> Window:
+        """The beginning of one document."""
+        document = self._long_enough[index]
+        return _window_in_document(self._tokens, self._first_token[document], document, context_tokens=self.context_tokens)
+
+
+class PackedWindows:
+    """The stream of documents, each followed by its end-of-text token, in blocks that start every T tokens, the tail included (the paper's way).
+
+    Every loss counts for the document of its target; that of an end-of-text token, which is no document's text, for none.
+    """
+
+    def __init__(self, split: TokenSplit, context_tokens: int) -> None:
+        assert context_tokens > 0
+        self.context_tokens = context_tokens
+        self._tokens = split.tokens
+        self._first_token = split.first_token
+        self._end = split.first_token + split.num_tokens
+        # The stream's very first token is no target.
+        with_target = split.num_tokens > (np.arange(len(split.num_tokens)) == 0)
+        self.long_enough = tuple(split.documents[document] for document in np.flatnonzero(with_target))
+        self.num_documents = int(with_target.sum())
+        self.num_documents_too_short = len(split.num_tokens) - self.num_documents
+        if self.num_documents == 0:
+            raise UserError(_too_long(split, context_tokens=context_tokens))
+
+    def __len__(self) -> int:
+        return -(-(len(self._tokens) - 1) // self.context_tokens)
+
+    def __getitem__(self, index: int) -> Window:
+        """Block ``index``; the last one may be filled up behind the stream's end."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        start = index * self.context_tokens
+        found = self._tokens[start : start + self.context_tokens + 1]
+        block = np.zeros(self.context_tokens + 1, dtype=np.int64)
+        block[: len(found)] = found
+        target = np.arange(start + 1, start + self.context_tokens + 1)
+        document = np.searchsorted(self._first_token, target, side="right") - 1
+        return Window(block, np.where(target < self._end[document], document, NOT_SCORED))
+
+
+def _window_in_document(tokens: np.ndarray, start: int, document: int, *, context_tokens: int) -> Window:
+    block = np.array(tokens[start : start + context_tokens + 1], dtype=np.int64)
+    return Window(block, np.full(context_tokens, document, dtype=np.int64))
 
 
 def _draws(document: str, *, seed: int) -> tuple[float, float, float]:
@@ -134,13 +237,15 @@ def _share_out(num_blocks: int, *, num_available: np.ndarray, order: np.ndarray)
     return shares
 
 
-def _too_long(split: TokenSplit, *, context_tokens: int) -> str:
-    given = f"context_tokens={context_tokens} is longer than any document of the {split.name} split allows"
+def _too_long(split: TokenSplit, *, context_tokens: int, needed: int | None = None, formula: str = "2·(context_tokens + 1)") -> str:
+    """A sentence on a context that no document is long enough for; ``needed`` tokens (None: those of `within` windows) by the formula."""
     if len(split.num_tokens) == 0:
         return f"the {split.name} split has no documents to take windows from; give more documents, or raise its fraction."
     longest = int(split.num_tokens.max())
-    allowed = longest // 2 - 1
-    needed = f"a document has to have 2·(context_tokens + 1) = {2 * (context_tokens + 1)} tokens, and the longest has {longest}"
-    if allowed < 1:
-        return f"{given}: {needed}; give longer documents."
-    return f"{given}: {needed}; choose a context_tokens of at most {allowed}."
+    allowed = longest // 2 - 1 if needed is None else longest - 1
+    needed = 2 * (context_tokens + 1) if needed is None else needed
+    sentence = (
+        f"context_tokens={context_tokens} is longer than any document of the {split.name} split allows: a document has to have {formula} = {needed} "
+        f"tokens, and the longest has {longest}"
+    )
+    return f"{sentence}; give longer documents." if allowed < 1 else f"{sentence}; choose a context_tokens of at most {allowed}."

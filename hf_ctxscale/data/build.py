@@ -24,7 +24,15 @@ from hf_ctxscale.files import write_record
 from hf_ctxscale.study import UserError
 
 
-def build_tokens(corpus: CorpusSettings, tokenizer: TokenizerSettings, *, folder: Path, show: Callable[[str], None]) -> TokenRecord:
+def build_tokens(
+    corpus: CorpusSettings,
+    tokenizer: TokenizerSettings,
+    *,
+    folder: Path,
+    show: Callable[[str], None],
+    source: Source | None = None,
+    tokenizer_identity: str | None = None,
+) -> TokenRecord:
     """Makes a study's ``tokens/``: selects documents, trains or copies the tokenizer, and writes the token streams.
 
     All is written into a folder beside it, which is renamed when it is whole. Memory stays flat: one document, or one batch of 4 MB of
@@ -35,12 +43,16 @@ def build_tokens(corpus: CorpusSettings, tokenizer: TokenizerSettings, *, folder
         tokenizer: what makes tokens of it.
         folder: the study's ``tokens/``.
         show: is told, in a sentence, what was done or skipped.
+        source: of the corpus's documents, where it is open already or is only a part of them.
+        tokenizer_identity: of a tokenizer whose folder is a passing one; None: the hash of its files.
 
     Raises:
         UserError: the corpus or tokenizer cannot be used, or the folder holds the tokens of others.
     """
-    source = open_source(corpus)
+    source = source or open_source(corpus)
     decided_by = _what_decides(source, corpus=corpus, tokenizer=tokenizer)
+    if tokenizer_identity is not None:
+        decided_by["tokenizer"] = tokenizer_identity
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -54,7 +66,15 @@ def build_tokens(corpus: CorpusSettings, tokenizer: TokenizerSettings, *, folder
             shutil.rmtree(aside, ignore_errors=True)  # of a build that was stopped
             aside.mkdir()
             try:
-                record = _build(source, corpus=corpus, tokenizer=tokenizer, decided_by=decided_by, folder=aside, show=show)
+                record = _build(
+                    source,
+                    corpus=corpus,
+                    tokenizer=tokenizer,
+                    tokenizer_identity=tokenizer_identity,
+                    decided_by=decided_by,
+                    folder=aside,
+                    show=show,
+                )
                 shutil.rmtree(folder, ignore_errors=True)
                 aside.rename(folder)
             finally:
@@ -116,6 +136,7 @@ def _build(
     *,
     corpus: CorpusSettings,
     tokenizer: TokenizerSettings,
+    tokenizer_identity: str | None,
     decided_by: dict[str, Any],
     folder: Path,
     show: Callable[[str], None],
@@ -141,7 +162,7 @@ def _build(
         decided_by=decided_by,
         corpus=source.label,
         corpus_settings=corpus.model_dump(mode="json"),
-        tokenizer_settings=tokenizer.model_dump(mode="json"),
+        tokenizer_settings=tokenizer.model_dump(mode="json") if tokenizer_identity is None else {"fingerprint": tokenizer_identity},
         source_files=source.num_files,
         source_versions=dict(source.versions),
         packages={name: version(name) for name in ("datasketch", "tokenizers")},
@@ -169,6 +190,8 @@ def _fingerprint(decided_by: dict[str, Any]) -> str:
 
 def _split_rule(selection: Selection, *, corpus: CorpusSettings) -> str:
     own = [split for split in SPLITS if split in selection.source.readers]
+    if own == ["test"]:
+        return "none: the whole corpus is scored"
     if len(own) == len(SPLITS):
         return "the corpus's own splits"
     fractions = f"validation {corpus.validation_fraction:g}, test {corpus.test_fraction:g}"
@@ -180,7 +203,11 @@ def _split_rule(selection: Selection, *, corpus: CorpusSettings) -> str:
 
 
 def _notes(splits: dict[str, SplitRecord], *, trained_bytes: int | None) -> list[str]:
-    notes = [f"The {split} split is empty." for split in ("validation", "test") if splits[split].num_documents == 0]
+    notes = [
+        f"The {split} split is empty."
+        for split in ("validation", "test")
+        if splits[split].num_documents == 0 < splits["train"].num_documents
+    ]
     if splits["test"].num_documents == 1:
         notes.append("The test split is one document, so that no interval over documents is possible.")
     if trained_bytes is not None and trained_bytes < splits["train"].num_bytes:
@@ -191,7 +218,8 @@ def _notes(splits: dict[str, SplitRecord], *, trained_bytes: int | None) -> list
 
 
 def _summary(record: TokenRecord) -> str:
-    parts = ", ".join(f"{split} {some.num_documents:,} documents with {some.num_tokens:,} tokens" for split, some in record.splits.items())
+    shown = {split: some for split, some in record.splits.items() if some.num_documents or record.splits["train"].num_documents}
+    parts = ", ".join(f"{split} {some.num_documents:,} documents with {some.num_tokens:,} tokens" for split, some in shown.items())
     dropped = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in record.dropped.items() if number)
     return (
         f"Tokens of {record.corpus}: {parts}."

@@ -1,7 +1,7 @@
 """Document and Source: one text with its name, and where texts come from, in an order that never changes."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
@@ -26,7 +26,7 @@ class Source:
 
     Attributes:
         label: the corpus's name or path, for people.
-        readers: one per split that the source itself has; ``train`` is always there, and missing splits are taken from it.
+        readers: one per split that the source itself has; missing splits are taken from ``train``, or are empty where there is no such reader.
         content_hash: changes when the text or the rules that make documents of it change.
         num_files: None where the source is not files.
         versions: of what the text belongs to, such as Python's.
@@ -39,3 +39,13 @@ class Source:
     num_files: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def whole(source: Source) -> Source:
+    """The same documents with no splits: all of them are there to be scored."""
+
+    def documents() -> Iterator[Document]:
+        for reader in source.readers.values():
+            yield from reader()
+
+    return replace(source, readers={"test": documents}, content_hash=f"whole {source.content_hash}")

@@ -118,7 +118,8 @@ def select_documents(source: Source, *, settings: CorpusSettings, rules: Corpus)
         UserError: there is no document, or none is left to train on.
     """
     survey = _Survey(rules)
-    lacking: tuple[Split, ...] = tuple(split for split in SPLITS if split not in source.readers)
+    # What is lacking is taken from the training documents, where there are any.
+    lacking: tuple[Split, ...] = tuple(split for split in SPLITS if split not in source.readers) if "train" in source.readers else ()
     codes: dict[Split, bytes] = {}
     single: list[Document] = []  # the first two of the kept documents to take splits from: enough to see whether there is one
     for reader in (split for split in FIRST_COMES if split in source.readers):
@@ -191,7 +192,7 @@ def _check_not_empty(selection: Selection, *, num_documents: int, settings: Corp
             f"corpus {label!r} is empty: of its {num_documents} documents {dropped.empty} are empty "
             f"and {dropped.too_short} are shorter than the corpus allows; give a corpus that holds text."
         )
-    if selection.num_bytes["train"] == 0:
+    if selection.num_bytes["train"] == 0 and "train" in selection.source.readers:
         raise UserError(
             f"corpus {label!r} has no training document left: its {num_kept} documents are all held out for validation or test "
             f"(validation_fraction={settings.validation_fraction:g}, test_fraction={settings.test_fraction:g}, by the hash of their text), "

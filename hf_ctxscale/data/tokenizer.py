@@ -131,6 +131,16 @@ def tokenizer_hash(path: Path) -> str:
     return whole.hexdigest()
 
 
+def text_fingerprint(backend: tokenizers.Tokenizer, *, end_of_text: str | None) -> str:
+    """Of all that decides how a text becomes tokens and documents are joined; what is put around a text or cut off it does not count.
+
+    Two models whose tokenizers share it spread their probability over the same tokens.
+    """
+    description = json.loads(backend.to_str())
+    parts = {key: description[key] for key in ("normalizer", "pre_tokenizer", "model", "added_tokens")}
+    return hashlib.sha256(json.dumps([parts, end_of_text], sort_keys=True).encode()).hexdigest()
+
+
 def copy_tokenizer(path: Path, *, folder: Path) -> str:
     """Saves a tokenizer folder as it is into `folder` and returns its end-of-text token.
 

@@ -1,6 +1,7 @@
 """load_tokens: a study's token streams, memory-mapped, with their tokenizer and the record of how they were made."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -75,6 +76,14 @@ class TokenSplit:
     num_tokens: np.ndarray
     num_bytes: np.ndarray
 
+    def only(self, documents: Collection[str]) -> "TokenSplit":
+        """The same stream with some of its documents."""
+        index = np.array([d for d, document in enumerate(self.documents) if document in documents], dtype=np.int64)
+        kept = tuple(self.documents[d] for d in index)
+        return replace(
+            self, documents=kept, first_token=self.first_token[index], num_tokens=self.num_tokens[index], num_bytes=self.num_bytes[index]
+        )
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -102,6 +111,16 @@ class Tokens:
     def num_bytes_by_id(self) -> np.ndarray:
         """Bytes of text that each id stands for, shape (vocab,); 0 for special ids."""
         return np.load(self.folder / "num_bytes_by_id.npy")
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """Of how a text becomes these tokens (data/tokenizer.py)."""
+        import tokenizers  # readers of blocks do without
+
+        from hf_ctxscale.data.tokenizer import text_fingerprint
+
+        backend = tokenizers.Tokenizer.from_file(str(self.tokenizer_folder / "tokenizer.json"))
+        return text_fingerprint(backend, end_of_text=self.record.end_of_text)
 
     def split(self, name: Split) -> TokenSplit:
         """One of the three token streams."""

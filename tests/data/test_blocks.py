@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hf_ctxscale.data.blocks import PackedBlocks, WithinWindows
+from hf_ctxscale.data.blocks import NOT_SCORED, PackedBlocks, PackedWindows, StartWindows, WithinWindows
 from hf_ctxscale.data.tokens import TokenSplit
 from hf_ctxscale.study import UserError
 
@@ -33,8 +33,9 @@ def window_positions(windows: WithinWindows, split: TokenSplit) -> dict[str, lis
     """Where in its document each window's first input stands, by document."""
     positions: dict[str, list[int]] = {}
     for index in range(len(windows)):
-        block, document = windows[index]
-        begin = int(np.flatnonzero(split.tokens == block[0])[0]) - int(split.first_token[document])
+        window = windows[index]
+        document = int(window.document_T[0])
+        begin = int(np.flatnonzero(split.tokens == window.block[0])[0]) - int(split.first_token[document])
         positions.setdefault(split.documents[document], []).append(begin)
     return positions
 
@@ -60,7 +61,7 @@ def test_a_packed_block_is_a_slice_of_the_stream_across_the_seam_between_documen
 
 def test_blocks_are_int64_and_leave_the_stream_alone():
     split = split_of([30])
-    for block in (PackedBlocks(split, 4)[1], WithinWindows(split, 4, max_windows_per_document=9, seed=0)[0][0]):
+    for block in (PackedBlocks(split, 4)[1], WithinWindows(split, 4, max_windows_per_document=9, seed=0)[0].block):
         assert type(block) is np.ndarray
         assert block.dtype == np.int64
         block[:] = 7
@@ -85,7 +86,8 @@ def test_windows_are_consecutive_tokens_of_one_document_away_from_its_beginning(
     context = 10
     windows = WithinWindows(split, context, max_windows_per_document=100, seed=seed)
     for index in range(len(windows)):
-        block, document = windows[index]
+        block, document = windows[index].block, int(windows[index].document_T[0])
+        assert windows[index].document_T.tolist() == [document] * context
         first = int(split.first_token[document])
         own = split.tokens[first : first + int(split.num_tokens[document])]
         begin = int(np.flatnonzero(own == block[0])[0])
@@ -107,7 +109,7 @@ def test_without_a_cap_windows_start_every_T_tokens_and_fill_the_document(seed):
 def test_no_token_is_a_target_twice_and_the_end_of_text_token_never_is():
     split = split_of([100, 230, 24])
     windows = WithinWindows(split, 11, max_windows_per_document=6, seed=3)
-    targets = Counter(int(token) for index in range(len(windows)) for token in windows[index][0][1:])
+    targets = Counter(int(token) for index in range(len(windows)) for token in windows[index].block[1:])
     assert set(targets.values()) == {1}
     assert END not in targets
 
@@ -191,3 +193,46 @@ def test_a_split_without_documents_is_refused():
         WithinWindows(split_of([]), 4, max_windows_per_document=4, seed=0)
     with pytest.raises(UserError, match=r"longest has 3; give longer documents"):
         WithinWindows(split_of([3]), 4, max_windows_per_document=4, seed=0)
+
+
+def test_start_windows_are_the_beginnings_of_the_documents_that_are_long_enough():
+    split = split_of([10, 11, 40, 3])
+    windows = StartWindows(split, 10)
+    assert (len(windows), windows.num_documents, windows.num_documents_too_short) == (2, 2, 2)
+    for index, document in enumerate([1, 2]):
+        first = int(split.first_token[document])
+        assert windows[index].block.tolist() == split.tokens[first : first + 11].tolist()
+        assert windows[index].document_T.tolist() == [document] * 10
+
+
+def test_no_document_long_enough_for_a_start_window_names_the_longest_and_the_remedy():
+    with pytest.raises(UserError, match=r"context_tokens \+ 1 = 11 tokens, and the longest has 10; choose a context_tokens of at most 9\."):
+        StartWindows(split_of([10, 4]), 10)
+
+
+@pytest.mark.parametrize("context", [1, 3, 4, 5, 20, 100])
+def test_packed_windows_score_every_token_but_the_first_and_the_end_of_text_once_for_its_own_document(context):
+    split = split_of([5, 1, 3, 9])
+    windows = PackedWindows(split, context)
+    scored = Counter()
+    for index in range(len(windows)):
+        window = windows[index]
+        assert window.block.shape == (context + 1,)
+        start = index * context
+        found = split.tokens[start : start + context + 1]
+        assert window.block[: len(found)].tolist() == found.tolist()
+        for target, document in zip(window.block[1:], window.document_T, strict=True):
+            if document != NOT_SCORED:
+                scored[int(target), int(document)] += 1
+    expected = {}
+    for document, (first, length) in enumerate(zip(split.first_token, split.num_tokens, strict=True)):
+        for token in split.tokens[first : first + length]:
+            expected[int(token), document] = 1
+    del expected[int(split.tokens[0]), 0]  # nothing stands before the stream's first token
+    assert scored == expected
+    assert windows.num_documents == 4
+
+
+def test_packed_windows_of_nothing_are_refused():
+    with pytest.raises(UserError, match="has no documents"):
+        PackedWindows(split_of([]), 4)
