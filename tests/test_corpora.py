@@ -14,8 +14,9 @@ from hf_ctxscale.study import UserError
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_every_entry_says_where_its_text_is(name):
     entry = find_corpus(name)
-    assert entry.source in ("standard library", "hub")
+    assert entry.source in ("standard library", "hub", "synthetic")
     assert (entry.source == "hub") == (entry.hub_id is not None) == (entry.revision is not None)
+    assert (entry.source == "synthetic") == (entry.synthetic is not None)
     assert entry.description
     assert entry.vocab_size >= 257
     source = open_source(CorpusSettings(name=name))
@@ -25,10 +26,11 @@ def test_every_entry_says_where_its_text_is(name):
 
 def test_an_unknown_corpus_is_answered_with_the_nearest_and_all_names():
     with pytest.raises(
-        UserError, match=r"unknown corpus 'python-stlib'; did you mean 'python-stdlib'\? Allowed: python-stdlib, tinyshakespeare, or 'path'"
+        UserError,
+        match=r"unknown corpus 'python-stlib'; did you mean 'python-stdlib'\? Allowed: copy, .*, python-stdlib, tinyshakespeare, or 'path'",
     ):
         find_corpus("python-stlib")
-    with pytest.raises(UserError, match=r"unknown corpus 'xyz'; Allowed: python-stdlib"):
+    with pytest.raises(UserError, match=r"unknown corpus 'xyz'; Allowed: copy, dirichlet-markov, dirichlet-unigram, python-stdlib"):
         open_source(CorpusSettings(name="xyz"))
 
 

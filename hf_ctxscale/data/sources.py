@@ -10,6 +10,8 @@ from hf_ctxscale.corpora import LOCAL_TEXT, Corpus, find_corpus
 from hf_ctxscale.data.documents import Source
 from hf_ctxscale.data.hub import open_hub
 from hf_ctxscale.data.local_files import open_files
+from hf_ctxscale.data.synthetic import open_synthetic
+from hf_ctxscale.study import UserError
 
 
 def corpus_rules(settings: CorpusSettings) -> Corpus:
@@ -25,9 +27,14 @@ def open_source(settings: CorpusSettings) -> Source:
     """Where the documents of a corpus come from.
 
     Raises:
-        UserError: the name is unknown, or the path is missing or holds no text.
+        UserError: the name is unknown or that of a synthetic corpus with a path, or the path is missing or holds no text.
     """
     rules = corpus_rules(settings)
+    if rules.source == "synthetic" and settings.path is not None:
+        raise UserError(
+            f"corpus {settings.name!r} is synthetic: its documents are drawn, and not read from path {str(settings.path)!r}; "
+            "leave out 'path', or leave out 'name' to use the text that lies there."
+        )
     if settings.path is not None:
         path = settings.path.expanduser()
         label = settings.name or path.resolve().name
@@ -35,6 +42,8 @@ def open_source(settings: CorpusSettings) -> Source:
     assert settings.name is not None
     if rules.source == "hub":
         return open_hub(settings.name, rules=rules, text_column=settings.text_column)
+    if rules.source == "synthetic":
+        return open_synthetic(settings.name, rules=rules)
     library = Path(sysconfig.get_path("stdlib"))
     source = open_files(library, rules=rules, text_column=settings.text_column, label=settings.name)
     return replace(source, versions={"python": platform.python_version()})
