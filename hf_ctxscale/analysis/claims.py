@@ -101,7 +101,7 @@ def _judge(id: str, claim: str, *, rule: Rule, measure: Callable[[], tuple[np.nd
         why = str(error)
         nothing = no_estimate(why, confidence=rule.confidence, num_documents=len(ladder.measured.documents))
         return Claim(id, claim, nothing, rule, "undecided", why, ())
-    estimate = jackknife(values_R, confidence=rule.confidence)
+    estimate = jackknife(values_R, confidence=rule.confidence, weights_D=ladder.measured.weights_D)
     verdict, reason = rule.judge(estimate)
     return Claim(id, claim, estimate, rule, verdict, reason, runs)
 

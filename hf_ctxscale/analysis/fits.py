@@ -43,10 +43,11 @@ def analyse_study(study: Study) -> dict[str, Any]:
 def _fit_series(name: str, runs: Sequence[MeasuredRun]) -> dict[str, Any]:
     window = (1, runs[0].losses.context_tokens)
     loss_RP = np.concatenate([window_means(run.losses, [window]) for run in runs], axis=1)
-    fit = fit_size_power_law(np.array([run.record.params.body for run in runs]), loss_RP)
+    weights_D = runs[0].losses.num_tokens.sum(axis=1)
+    fit = fit_size_power_law(np.array([run.record.params.body for run in runs]), loss_RP, weights_D=weights_D)
     points = []
     for p, run in enumerate(runs):
-        loss = jackknife(loss_RP[:, p])
+        loss = jackknife(loss_RP[:, p], weights_D=weights_D)
         points.append(
             {
                 "run_id": run.record.run_id,

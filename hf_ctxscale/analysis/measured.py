@@ -1,5 +1,6 @@
 """Measured: the finished, scored runs of a study that fits and claims rest on, with their losses on the same documents."""
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,11 @@ class Measured:
         return self.runs[0].losses.context_tokens
 
     @property
+    def weights_D(self) -> np.ndarray:
+        """Tokens of each document, (D,): what it weighs in every mean."""
+        return self.runs[0].losses.num_tokens.sum(axis=1)
+
+    @property
     def series(self) -> dict[str, tuple[MeasuredRun, ...]]:
         """Family and depth -> its runs, small to large."""
         ordered = sorted(self.runs, key=lambda run: (run.record.series, run.record.params.body, run.record.seed, run.record.run_id))
@@ -66,7 +72,7 @@ def load_measured(study: Study) -> Measured:
     """Chooses the runs and opens their losses.
 
     Several learning rates tried for one series, size and seed are trials: only the one with the lowest validation loss enters. Where runs
-    were scored in several ways, one way enters: the test split, `within` windows, then the way that covers the most runs.
+    were scored in several ways, one way enters (`main_scores`).
 
     Raises:
         UserError: no run has finished, none is scored, or the scores are of different documents.
@@ -79,7 +85,7 @@ def load_measured(study: Study) -> Measured:
             f"no run of {study.folder} has finished ({len(planned)} have a record{'; ' + failed if failed else ''}), so nothing can be "
             "analysed; train some with `hf-ctxscale run CONFIG --out STUDY`."
         )
-    score_of = _main_scores(finished_scores(study))
+    score_of = main_scores(study)
     scored = [run for run in chosen if run.run_id in score_of]
     notes += [f"Left out: {run.run_id} is not scored as the others are." for run in chosen if run.run_id not in score_of]
     if not scored:
@@ -135,17 +141,45 @@ def validation_loss(runs: Sequence[RunRecord]) -> float:
     return mean if math.isfinite(mean) else math.inf
 
 
-def _main_scores(pairs: list[tuple[RunRecord | None, ScoreRecord]]) -> dict[str, ScoreRecord]:
-    """run_id -> its score, all measured in one way: on the test split and `within` windows if there are any, then the way of most runs."""
+def main_scores(study: Study) -> dict[str, ScoreRecord]:
+    """Run id -> the one of its scores that claims rest on; all of them were measured in one way.
+
+    A way with a fresh state for every window comes before one that carries it, then the study's own text before another corpus, the test
+    split before others, the way of the most runs, and `within` before `start` and `packed`: a study whose scores are all of another policy
+    is judged by that one, and a few runs scored in another way change nothing.
+    """
     ways: dict[tuple[str, ...], dict[str, ScoreRecord]] = defaultdict(dict)
-    for run, score in pairs:
+    for run, score in finished_scores(study):
         if run:
             ways[_way(score)].setdefault(run.run_id, score)
-    # Ties go to the first by name: never to the order of a folder.
-    order = sorted(ways.items(), key=lambda item: (item[0][1] != "test", item[0][2] != "within", -len(item[1]), item[0]))
-    return order[0][1] if order else {}
+    own_text = _tokens_fingerprint(study)
+
+    def place(way: tuple[str, ...]) -> tuple[bool, bool, bool, int, bool, tuple[str, ...]]:
+        score = next(iter(ways[way].values()))
+        # Ties go to the first by name: never to the order of a folder.
+        return (
+            score.carry_state,
+            score.tokens_fingerprint != own_text,
+            score.split != "test",
+            -len(ways[way]),
+            score.windows != "within",
+            way,
+        )
+
+    return ways[min(ways, key=place)] if ways else {}
 
 
 def _way(score: ScoreRecord) -> tuple[str, ...]:
-    numbers = (score.windows_seed, score.max_windows_per_document, score.context_tokens)
+    numbers = (score.windows_seed, score.max_windows_per_document, score.context_tokens, score.carry_state, *score.bos_ids)
     return (score.corpus, score.split, score.windows, score.bos_policy, score.tokens_fingerprint, *(str(number) for number in numbers))
+
+
+def _tokens_fingerprint(study: Study) -> str | None:
+    """Of the text that the study trains on; None where it holds scores only."""
+    path = study.tokens / "corpus.json"
+    if not path.is_file():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["fingerprint"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is not valid JSON with a fingerprint; it is written by `hf-ctxscale run CONFIG --out STUDY`.") from None

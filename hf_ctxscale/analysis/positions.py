@@ -142,10 +142,11 @@ def _estimate(models: tuple[PositionLosses, ...], *, signs: tuple[float, ...], s
         return no_estimate(reason, confidence=confidence, num_documents=num_documents)
     if statistic.per == "byte" and any(((m.num_bytes.sum(axis=1) == 0) & (m.num_tokens.sum(axis=1) > 0)).any() for m in models):
         return no_estimate("the number of bytes per token is not known", confidence=confidence, num_documents=num_documents)
-    values_R = np.zeros(1 + num_documents)
+    values_R, weights_D = np.zeros(1 + num_documents), np.zeros(num_documents)
     for sign, model in zip(signs, models, strict=True):
+        weights_D += _window_sums(model.num_tokens if statistic.per == "token" else model.num_bytes, statistic.windows).sum(axis=1)
         values_R += sign * (window_means(model, statistic.windows, per=statistic.per) @ np.asarray(statistic.weights))
-    return jackknife(values_R, confidence=confidence)
+    return jackknife(values_R, confidence=confidence, weights_D=weights_D)
 
 
 def mean_loss(losses: PositionLosses, *, positions: Window | None = None, confidence: float = 0.95) -> Estimate:

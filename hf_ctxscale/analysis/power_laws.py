@@ -36,13 +36,16 @@ class SizePowerLaw:
         return np.exp(constant - alpha * np.log(body_params))
 
 
-def fit_size_power_law(body_params_P: np.ndarray, loss_RP: np.ndarray, *, confidence: float = 0.95) -> SizePowerLaw:
+def fit_size_power_law(
+    body_params_P: np.ndarray, loss_RP: np.ndarray, *, confidence: float = 0.95, weights_D: np.ndarray | None = None
+) -> SizePowerLaw:
     """Fits the paper's L(N) = (N_c/N)^alpha by least squares in logs; every point weighs the same.
 
     Args:
         body_params_P: sizes, (P,); several runs may share one.
         loss_RP: losses in nats on all documents and without each one, (1 + D, P): a replicate leaves one document out of every model.
         confidence: of the two-sided intervals.
+        weights_D: what each document weighs, such as its number of tokens, (D,); None: all the same.
 
     Source:
         Kaplan et al. 2020, section 3.2. No irreducible loss: the paper's form has none.
@@ -61,8 +64,8 @@ def fit_size_power_law(body_params_P: np.ndarray, loss_RP: np.ndarray, *, confid
     centred_P = log_n_P - log_n_P.mean()
     alpha_R = -(log_loss_RP @ centred_P) / (centred_P @ centred_P)
     constant_R = log_loss_RP.mean(axis=1) + alpha_R * log_n_P.mean()
-    alpha = jackknife(alpha_R, confidence=confidence)
-    n_c = _scale_of_size(alpha_R, constant_R, alpha=alpha)
+    alpha = jackknife(alpha_R, confidence=confidence, weights_D=weights_D)
+    n_c = _scale_of_size(alpha_R, constant_R, alpha=alpha, weights_D=weights_D)
     predicted_P = np.exp(constant_R[0] - alpha_R[0] * log_n_P)
     no_scale = f"N_c is not identifiable: the loss does not fall with size, or too slowly (alpha = {alpha.value:.3g})"
     why = alpha.reason or (n_c.reason if n_c else no_scale)
@@ -70,7 +73,7 @@ def fit_size_power_law(body_params_P: np.ndarray, loss_RP: np.ndarray, *, confid
     return SizePowerLaw(alpha, n_c, predicted_P, loss_RP[0] - predicted_P, True, why, coefficients)
 
 
-def _scale_of_size(alpha_R: np.ndarray, constant_R: np.ndarray, *, alpha: Estimate) -> Estimate | None:
+def _scale_of_size(alpha_R: np.ndarray, constant_R: np.ndarray, *, alpha: Estimate, weights_D: np.ndarray | None) -> Estimate | None:
     """N_c, with an interval in log N_c; nothing where alpha is not above zero or N_c is beyond what a float holds."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         log_n_c_R = constant_R / alpha_R
@@ -80,7 +83,7 @@ def _scale_of_size(alpha_R: np.ndarray, constant_R: np.ndarray, *, alpha: Estima
     if alpha.has_interval and (alpha.low <= 0 or (alpha_R <= 0).any()):
         reason = "N_c has no interval: that of alpha reaches 0, where N_c has no bound"
         return no_estimate(reason, value=value, confidence=alpha.confidence, num_documents=alpha.num_documents)
-    in_logs = jackknife(log_n_c_R, confidence=alpha.confidence)
+    in_logs = jackknife(log_n_c_R, confidence=alpha.confidence, weights_D=weights_D)
     if not in_logs.has_interval:
         return replace(in_logs, value=value)
     if max(abs(in_logs.low), abs(in_logs.high)) > 700:
@@ -148,7 +151,8 @@ def fit_position_power_law(losses: PositionLosses, *, bins: tuple[Window, ...] |
     if len(fits) == 1:
         # One document, or a bin that rests on one: the values stand, without intervals.
         params_RK = np.concatenate([params_RK, np.full((len(losses.documents), 3), math.nan)])
-    l_inf, a, alpha = (jackknife(values_R, confidence=confidence) for values_R in params_RK.T)
+    weights_D = losses.num_tokens.sum(axis=1)
+    l_inf, a, alpha = (jackknife(values_R, confidence=confidence, weights_D=weights_D) for values_R in params_RK.T)
     for name, param in (("alpha", alpha), ("A", a), ("L_inf", l_inf)):
         if param.low <= 0:
             reason = f"the interval of {name}, {param.low:.3g} to {param.high:.3g}, reaches its bound 0"

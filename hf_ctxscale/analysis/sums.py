@@ -99,13 +99,32 @@ class PositionSums:
         if bad:
             raise UserError(f"{bad} of {losses.size} losses are not finite; mask them if they are not to count, or look for the overflow.")
 
+        self._add(losses, ids=ids, columns=np.broadcast_to(np.arange(self.context_tokens), shape), num_bytes=num_bytes, mask=mask)
+
+    def add_binned(
+        self, losses_BT: np.ndarray, *, columns_BT: np.ndarray, documents: Sequence[str], num_bytes_BT: np.ndarray, mask_BT: np.ndarray
+    ) -> None:
+        """Adds a batch of blocks whose losses each belong to a column of their own choice, such as a bin of positions; the rest as for `add`.
+
+        Args:
+            columns_BT: which of the columns each loss belongs to, 0 to context_tokens - 1.
+        """
+        assert losses_BT.shape == columns_BT.shape == num_bytes_BT.shape == mask_BT.shape == (len(documents), losses_BT.shape[1])
+        self._add(losses_BT, ids=documents, columns=columns_BT, num_bytes=num_bytes_BT, mask=mask_BT)
+
+    def _add(self, losses: np.ndarray, *, ids: Sequence[str], columns: np.ndarray, num_bytes: np.ndarray, mask: np.ndarray) -> None:
         rows = np.array([self._row_of.setdefault(document, len(self._row_of)) for document in ids], dtype=np.int64)
         self._grow(len(self._row_of))
-        # add.at, not +=: one document may own several blocks of the batch.
+        # One document may own several blocks of the batch, and one column several losses of a block: add.at adds them all up.
+        shape = (len(self._row_of), self.context_tokens)
+        cells, counted = (rows[:, None] * self.context_tokens + columns).ravel(), mask.ravel()
+        for array, values in (
+            (self._num_tokens, counted),
+            (self._num_bytes, np.where(mask, num_bytes, 0).ravel()),
+            (self._loss_sum, np.where(mask, losses, 0.0).ravel()),
+        ):
+            np.add.at(array[: shape[0]].reshape(-1), cells, values)
         np.add.at(self._num_blocks, rows, 1)
-        np.add.at(self._num_tokens, rows, mask)
-        np.add.at(self._num_bytes, rows, np.where(mask, num_bytes, 0))
-        np.add.at(self._loss_sum, rows, np.where(mask, losses, 0.0))
 
     def _grow(self, num_documents: int) -> None:
         missing = num_documents - len(self._num_blocks)
@@ -118,11 +137,38 @@ class PositionSums:
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros((rows, self.context_tokens), dtype=old.dtype)]))
 
+    @classmethod
+    def continuing(cls, losses: PositionLosses) -> "PositionSums":
+        """Sums that go on from earlier ones."""
+        sums = cls(losses.context_tokens)
+        sums._row_of = {document: d for d, document in enumerate(losses.documents)}
+        sums._num_blocks, sums._num_tokens = losses.num_blocks.copy(), losses.num_tokens.copy()
+        sums._num_bytes, sums._loss_sum = losses.num_bytes.copy(), losses.loss_sum_nats.copy()
+        return sums
+
     def result(self) -> PositionLosses:
         """The sums so far, documents in order of first appearance."""
         num = len(self._row_of)
         arrays = (self._num_blocks, self._num_tokens, self._num_bytes, self._loss_sum)
         return PositionLosses(tuple(self._row_of), *(array[:num].copy() for array in arrays))
+
+
+def merged(parts: Sequence[PositionLosses], *, order: Sequence[str]) -> PositionLosses:
+    """The sums of several processes or rounds as one; documents in the order of ``order``, those without a block left out."""
+    place = {document: index for index, document in enumerate(order)}
+    documents = sorted({document for part in parts for document in part.documents}, key=place.__getitem__)
+    row = {document: d for d, document in enumerate(documents)}
+    width = parts[0].context_tokens
+    whole = PositionLosses(
+        tuple(documents),
+        np.zeros(len(documents), dtype=np.int64),
+        *(np.zeros((len(documents), width), dtype=kind) for kind in (np.int64, np.int64, np.float64)),
+    )
+    for part in parts:
+        rows = np.array([row[document] for document in part.documents], dtype=np.int64)
+        for name in ("num_blocks", "num_tokens", "num_bytes", "loss_sum_nats"):
+            getattr(whole, name)[rows] += getattr(part, name)
+    return whole
 
 
 def save_losses(path: Path, losses: PositionLosses) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hf_ctxscale.analysis.estimates import jackknife, leave_one_out
+from hf_ctxscale.analysis.estimates import degrees_of_freedom, effective_number, jackknife, leave_one_out
 from hf_ctxscale.analysis.positions import PositionLosses, mean_loss
 
 
@@ -36,9 +36,10 @@ def test_jackknife_matches_an_explicit_leave_one_out_of_a_ratio() -> None:
         left.append(sum(sums[i] for i in others) / sum(counts[i] for i in others))
     std_error = math.sqrt(11 / 12 * sum((value - statistics.fmean(left)) ** 2 for value in left))
     half = stats.t.ppf(0.95, 11) * std_error
-    result = mean_loss(losses, confidence=0.90)
-    assert result.value == pytest.approx(sum(sums) / sum(counts))
+    result = jackknife(np.array([sum(sums) / sum(counts), *left]), confidence=0.90)
+    assert result.value == pytest.approx(mean_loss(losses).value)
     assert result.std_error == pytest.approx(std_error)
+    assert mean_loss(losses).std_error == pytest.approx(std_error)
     assert (result.low, result.high) == pytest.approx((result.value - half, result.value + half))
     assert (result.confidence, result.num_documents, result.reason) == (0.90, 12, None)
 
@@ -49,6 +50,30 @@ def test_of_a_plain_mean_it_is_the_t_interval() -> None:
     result = jackknife(replicates)
     expected = stats.t.interval(0.95, 8, values.mean(), values.std(ddof=1) / 3)
     assert (result.low, result.high) == pytest.approx(expected)
+
+
+def test_documents_of_unequal_weight_count_as_fewer() -> None:
+    assert effective_number(np.full(7, 3)) == pytest.approx(7)
+    assert effective_number(np.array([1, 1, 2])) == pytest.approx(16 / 6)
+    assert effective_number(np.array([5, 0, 0])) == pytest.approx(1)
+
+
+def test_degrees_of_freedom_follow_the_weights_and_never_fall_below_one() -> None:
+    assert degrees_of_freedom(20) == 19
+    assert degrees_of_freedom(20, weights_D=np.full(20, 8)) == pytest.approx(19)
+    assert degrees_of_freedom(3, weights_D=np.array([1, 1, 2])) == pytest.approx(16 / 6 - 1)
+    assert degrees_of_freedom(3, weights_D=np.array([1000, 1, 1])) == 1
+
+
+def test_weights_widen_the_interval_and_leave_value_and_standard_error() -> None:
+    losses = ratio_losses(np.random.default_rng(2), 15)
+    weights = losses.num_tokens[:, 0]
+    values = leave_one_out(losses.loss_sum_nats)[:, 0] / leave_one_out(losses.num_tokens)[:, 0]
+    plain, weighted = jackknife(values, confidence=0.9), jackknife(values, confidence=0.9, weights_D=weights)
+    assert (weighted.value, weighted.std_error) == (plain.value, plain.std_error)
+    freedom = float(weights.sum() ** 2 / (weights**2).sum()) - 1
+    assert freedom < 14
+    assert weighted.high - weighted.value == pytest.approx(stats.t.ppf(0.95, freedom) * plain.std_error)
 
 
 def test_one_document_gives_a_value_and_no_interval() -> None:

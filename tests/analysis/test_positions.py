@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hf_ctxscale.analysis.positions import (
     PositionLosses,
@@ -49,6 +50,17 @@ def test_uniform_loss_gives_ln_vocab_at_every_position() -> None:
     assert mean_loss(losses, positions=(3, 3)).value == pytest.approx(math.log(257))
     assert context_gain(losses).value == pytest.approx(0.0)
     assert in_context_score(losses).value == pytest.approx(0.0)
+
+
+def test_intervals_count_documents_of_unequal_length_as_fewer() -> None:
+    rng = np.random.default_rng(0)
+    num_tokens = np.array([[1], [2], [3], [4], [20]])
+    losses, other = (
+        PositionLosses(tuple("abcde"), num_tokens[:, 0], num_tokens, 5 * num_tokens, num_tokens * rng.normal(3, 0.5, (5, 1))) for _ in "ab"
+    )
+    freedom = 30**2 / (1 + 4 + 9 + 16 + 400) - 1
+    for result in (mean_loss(losses), bits_per_byte(losses), paired_difference(losses, other, statistic=mean_statistic(1, 1))):
+        assert result.high - result.value == pytest.approx(stats.t.ppf(0.975, freedom) * result.std_error)
 
 
 def test_one_bit_per_byte_where_tokens_of_three_bytes_cost_three_bits() -> None:

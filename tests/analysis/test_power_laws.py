@@ -186,7 +186,7 @@ def test_intervals_that_reach_zero_leave_the_parameters_not_identifiable(make_lo
     fit = fit_position_power_law(make_losses(power(3.0, 0.3, 0.5, context_tokens=64), noise_sd=1.5))
     assert fit.alpha is None
     assert fit.reason is not None
-    assert fit.reason.startswith("not identifiable: the interval of alpha, -1.78 to 4.72, reaches its bound 0")
+    assert fit.reason.startswith("not identifiable: the interval of alpha, -1.82 to 4.76, reaches its bound 0")
 
 
 def test_a_refit_that_runs_away_leaves_the_parameters_not_identifiable(make_losses: Maker) -> None:
