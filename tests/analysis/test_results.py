@@ -11,7 +11,7 @@ import pytest
 from hf_ctxscale.analysis.positions import PositionLosses, bits_per_byte, context_gain, load_losses, log_bins, loss_curve, mean_loss
 from hf_ctxscale.analysis.results import build_results
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, Study, UserError
+from hf_ctxscale.study import ABLATION_SCHEMA, BYTES_SCHEMA, CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, Study, UserError
 
 Maker = Callable[..., PositionLosses]
 
@@ -22,12 +22,19 @@ def rows_of(study: Study, table: Any) -> list[dict[str, Any]]:
 
 def test_tables_have_the_schemas_of_the_study(figure: Any) -> None:
     build_results(figure.study)
-    expected: dict[Any, pa.Schema] = {"runs": RUNS_SCHEMA, "curves": CURVES_SCHEMA, "positions": POSITIONS_SCHEMA}
+    expected: dict[Any, pa.Schema] = {
+        "runs": RUNS_SCHEMA,
+        "curves": CURVES_SCHEMA,
+        "positions": POSITIONS_SCHEMA,
+        "bytes": BYTES_SCHEMA,
+        "ablation": ABLATION_SCHEMA,
+    }
     for name, schema in expected.items():
         assert read_table(figure.study.results_file(name)).schema.equals(schema)
     assert len(rows_of(figure.study, "runs")) == 9
     assert len(rows_of(figure.study, "curves")) == 9 * 256
     assert len(rows_of(figure.study, "positions")) == 9 * len(log_bins(256))
+    assert rows_of(figure.study, "bytes") == rows_of(figure.study, "ablation") == []  # no score measured them
 
 
 def test_numbers_are_those_of_analysis_positions(figure: Any) -> None:
@@ -58,6 +65,7 @@ def test_what_was_not_measured_is_null(figure: Any) -> None:
     for row in rows_of(figure.study, "runs"):
         for name in ("effective_context", "icl_score"):  # no ablation; a context of 256
             assert [row[f"{name}{end}"] for end in ("", "_low", "_high")] == [None, None, None]
+        assert row["effective_context_censored"] is None
 
 
 @pytest.mark.parametrize("state", ["failed", "training", "waiting"])
