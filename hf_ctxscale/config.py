@@ -104,10 +104,11 @@ class TrainingSettings(Settings):
 class ScoringSettings(Settings):
     """How trained models are measured on test documents."""
 
-    windows: Literal["within"] = "within"
+    windows: Literal["within", "start", "packed"] = "within"
     max_windows_per_document: PositiveInt = 32
     windows_seed: int = 0
     batch_blocks: PositiveInt = 16
+    ablation: bool = False  # also the same targets from ever shorter contexts: effective context; takes several times the scoring
 
 
 class StudySettings(Settings):

@@ -118,7 +118,7 @@ def build_trainer(
         args=training_arguments(record, output_dir=str(checkpoints), training=settings.training),
         data_collator=collate_blocks,
         train_dataset=_Indexed(PackedBlocks(tokens.split("train"), context_tokens=record.context_tokens)),
-        eval_dataset=_Indexed(validation, take=lambda window: window[0]),
+        eval_dataset=_Indexed(validation, take=lambda window: window.block),
         compute_metrics=ValidationLoss(record.context_tokens),  # type: ignore[arg-type]  # batch_eval_metrics calls it with a second argument
         preprocess_logits_for_metrics=reduce_to_losses,
         callbacks=[

@@ -98,7 +98,7 @@ def test_validation_is_the_mean_over_windows_in_float32(precision, planned, tiny
     )
     losses = []
     for index in range(len(windows)):
-        block = torch.from_numpy(windows[index][0])
+        block = torch.from_numpy(windows[index].block)
         with torch.no_grad():
             losses.append(functional.cross_entropy(model(block[None, :-1]).logits[0].double(), block[1:], reduction="sum").item())
     assert record.validation_loss_nats == pytest.approx(sum(losses) / (8 * len(windows)), abs=1e-5)
