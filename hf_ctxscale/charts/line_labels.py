@@ -23,7 +23,7 @@ class LineEnd:
     colour: str
 
 
-def label_line_ends(ax: Axes, ends: Sequence[LineEnd], *, points: float) -> None:
+def label_line_ends(ax: Axes, ends: Sequence[LineEnd], *, points: float, low: float = 0.0) -> None:
     """Writes every label in the right margin, as near to its line's height as its neighbours allow.
 
     Call it after the axes' limits are set: it fixes them. The labels must fit (see `room_for_labels`).
@@ -31,6 +31,7 @@ def label_line_ends(ax: Axes, ends: Sequence[LineEnd], *, points: float) -> None
     Args:
         ends: one for each label.
         points: font size.
+        low: the lowest label's height, in axes fractions.
     """
     # Pending margins and limits must be settled before heights are read off.
     figure_of(ax).draw_without_rendering()
@@ -38,7 +39,7 @@ def label_line_ends(ax: Axes, ends: Sequence[LineEnd], *, points: float) -> None
     ax.set_ylim(ax.get_ylim())
     to_fraction = ax.transData + ax.transAxes.inverted()
     places = [to_fraction.transform((end.x, end.y)) for end in ends]
-    heights = spread([float(y) for _, y in places], gap=_label_height(ax, points=points))
+    heights = spread([float(y) for _, y in places], gap=_label_height(ax, points=points), low=low)
     for end, (x, _), height in zip(ends, places, heights, strict=True):
         # A long leader must not be taken for the line going on.
         leader = {"linestyle": "-", "color": end.colour} if x > LONG_LEADER_X else {"linestyle": (0, (1, 3)), "color": "black"}

@@ -1,7 +1,7 @@
 """ModelLines: for charts with a line per model, its label and its colour by size, and which models are labelled where room is short."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,11 @@ from hf_ctxscale.study import size_label
 
 STANDING_OUT: dict[str, Any] = {"linewidth": 1.5, "markersize": 4}
 IN_THE_BACKGROUND: dict[str, Any] = {"linewidth": 0.8, "markersize": 0, "alpha": 0.5}
+# Scored models that the study did not train are measures to compare with, and claim no family's colour.
+REFERENCE_COLOUR = "#404040"
+REFERENCE_DASHES = ((0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
+
+Dashes = str | tuple[int, tuple[float, ...]]  # as matplotlib takes them
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class ModelLine:
         colour: light for the family's smallest size, dark for its largest.
         marker: the series' shape.
         stands_out: whether the line is labelled and drawn at full weight with its interval.
+        dashes: solid for the study's own models.
     """
 
     runs: tuple[Row, ...]
@@ -29,6 +35,7 @@ class ModelLine:
     colour: str
     marker: str
     stands_out: bool
+    dashes: Dashes = "-"
 
 
 def model_lines(series: Sequence[Series], *, measured: Collection[str], room: int) -> tuple[tuple[ModelLine, ...], str | None]:
@@ -59,6 +66,20 @@ def model_lines(series: Sequence[Series], *, measured: Collection[str], room: in
             colour = colours[runs[0]["run_id"]]
             lines.append(ModelLine(runs, f"{size_label(size)} {name}", colour, line.marker, size in standing_out))
     return tuple(sorted(lines, key=lambda line: line.stands_out)), rule
+
+
+def reference_lines(rows: Sequence[Row], labels: Mapping[str, str]) -> tuple[ModelLine, ...]:
+    """Makes a dashed dark grey line of every scored model that the study did not train.
+
+    Args:
+        rows: rows of the table of runs.
+        labels: score id -> label of the models that the chart shows.
+    """
+    chosen = [row for row in rows if row["score_id"] in labels and row["loss_nats"] is not None]
+    return tuple(
+        ModelLine((row,), labels[row["score_id"]], REFERENCE_COLOUR, "", True, REFERENCE_DASHES[place % len(REFERENCE_DASHES)])
+        for place, row in enumerate(chosen)
+    )
 
 
 def _colours(series: Sequence[Series]) -> dict[str, str]:

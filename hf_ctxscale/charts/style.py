@@ -40,7 +40,8 @@ def dress(ax: Axes, *, title: str, subtitle: str, x_label: str, y_label: str) ->
     subtitle_points = 1.3 * SMALL_POINTS * (subtitle.count("\n") + 1)
     ax.set_title(title, loc="left", fontsize=TITLE_POINTS, fontweight="bold", pad=10 + subtitle_points)
     place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
-    ax.annotate(subtitle, (0, 1), (0, 6), fontsize=SMALL_POINTS, color=GREY, linespacing=1.3, **place)
+    # A dollar sign in the name of a corpus is not the start of a formula.
+    ax.annotate(subtitle, (0, 1), (0, 6), fontsize=SMALL_POINTS, color=GREY, linespacing=1.3, parse_math=False, **place)
     ax.set_xlabel(x_label, fontsize=TEXT_POINTS)
     ax.set_ylabel(y_label, fontsize=TEXT_POINTS)
     ax.tick_params(labelsize=TEXT_POINTS - 1)

@@ -4,18 +4,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
 from hf_ctxscale.files import write_text
 from hf_ctxscale.reporting import words
+from hf_ctxscale.reporting.render import render
 from hf_ctxscale.reporting.setup import Pair, setup_rows
 from hf_ctxscale.reporting.sources import Sources, read_sources
-from hf_ctxscale.reporting.tables import Table, claims_table, position_fits_table, runs_table, size_fits_table
+from hf_ctxscale.reporting.tables import Table, claims_table, position_fits_table, runs_table, scored_table, size_fits_table
 from hf_ctxscale.study import Study, UserError
 
-CHARTS = ("loss_vs_parameters", "loss_vs_position", "loss_vs_tokens")
-TEMPLATES = Path(__file__).parent / "templates"
+CHARTS_OF_RUNS = ("loss_vs_parameters", "loss_vs_position", "loss_vs_tokens")
+CHART_OF_SCORES = "context_use"  # where an ablation was made, or the study holds scores alone
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Report:
     """What both forms of the report show, in their order."""
 
     title: str
+    has_runs: bool
     result: str
     verdicts: str
     charts: dict[str, Chart]
@@ -40,6 +41,7 @@ class Report:
     how_to_read: tuple[str, ...]
     setup: tuple[Pair, ...]
     runs: Table
+    scored: Table
     size_fits: Table
     position_fits: Table
     notes: tuple[str, ...]
@@ -55,17 +57,8 @@ def write_report(study: Study) -> Path:
         UserError: results or charts are missing.
     """
     report = build_report(study)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["md"] = markdown_text
     for form in ("md", "html"):
-        write_text(study.folder / f"report.{form}", environment.get_template(f"report.{form}.j2").render(report=report))
+        write_text(study.folder / f"report.{form}", render(f"report.{form}.j2", report=report))
     return study.folder / "report.html"
 
 
@@ -77,7 +70,8 @@ def build_report(study: Study) -> Report:
     """
     sources = read_sources(study)
     return Report(
-        title=f"Loss, size and context: {sources.settings.get('name') or study.folder.resolve().name}",
+        title=f"{'Loss, size and context' if sources.has_runs else 'Loss and context'}: {sources.settings.get('name') or study.folder.resolve().name}",
+        has_runs=sources.has_runs,
         result=words.result_sentence(sources),
         verdicts=words.verdict_sentence(sources),
         charts=_charts(study, sources),
@@ -85,6 +79,7 @@ def build_report(study: Study) -> Report:
         how_to_read=words.how_to_read(sources),
         setup=setup_rows(sources),
         runs=runs_table(sources),
+        scored=scored_table(sources),
         size_fits=size_fits_table(sources),
         position_fits=position_fits_table(sources),
         notes=tuple(sources.fits.get("notes") or ()),
@@ -94,8 +89,11 @@ def build_report(study: Study) -> Report:
 def _charts(study: Study, sources: Sources) -> dict[str, Chart]:
     captions, alternative_texts = words.captions(sources), words.alternative_texts(sources)
     charts = {}
-    for name in CHARTS:
+    for name in (*CHARTS_OF_RUNS, CHART_OF_SCORES):
         path = study.charts / f"{name}.svg"
+        needed = sources.has_runs == (name in CHARTS_OF_RUNS)
+        if not needed and not (name == CHART_OF_SCORES and path.is_file()):
+            continue
         if not path.is_file():
             raise UserError(f"{path} does not exist; draw it with `hf-ctxscale draw {study.folder}`.")
         svg = inline_svg(path.read_text(encoding="utf-8"), name=name, alternative_text=alternative_texts[name])
@@ -113,10 +111,3 @@ def inline_svg(svg: str, *, name: str, alternative_text: str) -> Markup:
     head, rest = body.split(">", 1)
     head = re.sub(r'\s(width|height|id|version)="[^"]*"', "", head)
     return Markup(f'{head} id="{name}" role="img" aria-label="{escape(alternative_text)}">{rest}')
-
-
-def markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is, in a paragraph or in a cell of a table."""
-    escaped = re.sub(r"([\\`*_|#])", r"\\\1", " ".join(text.split()))
-    escaped = escaped.replace("](", r"]\(").replace("]:", r"]\:").replace("][", r"]\[")
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

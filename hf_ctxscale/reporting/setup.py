@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hf_ctxscale.reporting.measured_how import ablation_in_words, bos_in_words, text_in_words, windows_in_words
 from hf_ctxscale.reporting.numbers import counted, percent, whole
 from hf_ctxscale.reporting.sources import Sources
+from hf_ctxscale.study import RunRecord, ScoreRecord
 
 Pair = tuple[str, str]
 # What a reader of the numbers may want to install again; a run's record names more.
@@ -72,19 +74,21 @@ def _setting(key: str, value: Any) -> str:
 
 
 def _scoring(sources: Sources) -> Iterable[Pair]:
-    """One line per way of scoring; the runs of a study share one unless it was scored anew with other settings."""
+    """One line per way of scoring; the runs of a study share one, scored models may not."""
+    scores = sources.main_scores
     ways = dict.fromkeys(
-        f"{counted(score.num_blocks, 'window')} of {counted(score.num_documents, 'document')} ({score.split} split, policy '{score.windows}', at most "
-        f"{score.max_windows_per_document} per document, seed {score.windows_seed}), losses in {score.dtype}"
-        for score in sources.scores
+        f"{text_in_words(score)}: {counted(score.num_documents, 'document')}, {windows_in_words(score)}, losses in {score.dtype}"
+        for score in scores
     )
     yield "scored on", "; ".join(ways)
-    short = dict.fromkeys(score.num_documents_too_short for score in sources.scores)
+    yield "BOS", "; ".join(dict.fromkeys(bos_in_words(score) for score in scores))
+    short = dict.fromkeys(score.num_documents_too_short for score in scores)
     yield "documents too short for a window", ", ".join(whole(count) for count in short)
+    yield "ablation", "; ".join(dict.fromkeys(words for score in sources.scores.values() if (words := ablation_in_words(score))))
 
 
 def _machine(sources: Sources) -> Iterable[Pair]:
-    records = sources.records.values()
+    records: list[RunRecord | ScoreRecord] = [*sources.records.values(), *sources.main_scores]
     yield "device", ", ".join(dict.fromkeys(record.device for record in records if record.device))
     yield "versions", ", ".join(f"{name} {version}" for name, version in sorted(_packages(record.packages for record in records).items()))
 

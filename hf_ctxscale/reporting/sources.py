@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hf_ctxscale.analysis.measured import main_scores
+from hf_ctxscale.charts.chosen_scores import has_runs
 from hf_ctxscale.charts.draw import read_fits
 from hf_ctxscale.charts.series import in_table_order, rejected_trials
 from hf_ctxscale.config import read_yaml
@@ -22,9 +24,12 @@ class Sources:
     Attributes:
         settings: study.yaml; empty where there is none.
         corpus: tokens/corpus.json; empty where there is none.
-        runs: rows of the table of runs; runs that have a record and no row yet follow.
+        runs: one row of the table of runs for each run, at the score that claims rest on; runs that have a record and no row yet follow.
+        others: the other rows: scored models that the study did not train, and runs that were scored in another way too.
+        has_runs: whether the study trains models; otherwise it holds scores alone.
         records: by run id.
-        scores: one for each scored model.
+        scores: by score id.
+        main: ids of the scores that claims rest on, all measured in one way.
         fits: results/fits.json; empty where nothing was fitted.
         rejected: ids of runs that lost to another learning rate.
     """
@@ -32,8 +37,11 @@ class Sources:
     settings: dict[str, Any]
     corpus: dict[str, Any]
     runs: tuple[Row, ...]
+    others: tuple[Row, ...]
+    has_runs: bool
     records: dict[str, RunRecord]
-    scores: tuple[ScoreRecord, ...]
+    scores: dict[str, ScoreRecord]
+    main: frozenset[str]
     fits: dict[str, Any]
     rejected: frozenset[str]
 
@@ -41,12 +49,26 @@ class Sources:
     def corpus_name(self) -> str:
         """The corpus's name, or its file or folder."""
         settings = self.settings.get("corpus") or {}
-        return str(self.corpus.get("corpus") or settings.get("name") or settings.get("path") or "an unnamed corpus")
+        scored = {score.corpus for score in self.main_scores}
+        return str(
+            self.corpus.get("corpus")
+            or settings.get("name")
+            or settings.get("path")
+            or (scored.pop() if len(scored) == 1 else None)
+            or ("several corpora" if scored else "an unnamed corpus")
+        )
 
     @property
     def context_tokens(self) -> int | None:
-        """The context that models were trained and scored with."""
-        return self.settings.get("context_tokens") or next((record.context_tokens for record in self.records.values()), None)
+        """The context that models were trained and scored with; None where scored models had several."""
+        scored = {score.context_tokens for score in self.main_scores}
+        trained = self.settings.get("context_tokens") or next((record.context_tokens for record in self.records.values()), None)
+        return trained or (scored.pop() if len(scored) == 1 else None)
+
+    @property
+    def main_scores(self) -> tuple[ScoreRecord, ...]:
+        """The scores that the report is about: those that claims rest on, or all where the study holds scores alone."""
+        return tuple(score for score in self.scores.values() if score.score_id in self.main or not self.has_runs)
 
     @property
     def measured(self) -> tuple[Row, ...]:
@@ -82,15 +104,30 @@ def read_sources(study: Study) -> Sources:
     listed = {row["run_id"] for row in rows}
     rows += [dict.fromkeys(table.column_names) | _row(record) for record in records.values() if record.run_id not in listed]
     fits = read_fits(study)
+    corpus = _read_mapping(study.tokens / "corpus.json")
+    main = frozenset(score.score_id for score in main_scores(study).values())
+    runs = _row_of_each_run(rows, main=main)
     return Sources(
         settings=read_yaml(study.config_file) if study.config_file.is_file() else {},
-        corpus=_read_mapping(study.tokens / "corpus.json"),
-        runs=tuple(rows),
+        corpus=corpus,
+        runs=tuple(runs),
+        others=tuple(row for row in rows if row not in runs),
+        has_runs=has_runs(study, rows),
         records=records,
-        scores=tuple(study.score_records()),
+        scores={score.score_id: score for score in study.score_records()},
+        main=main,
         fits=fits,
         rejected=rejected_trials(rows, fits),
     )
+
+
+def _row_of_each_run(rows: Iterable[Row], *, main: frozenset[str]) -> list[Row]:
+    """One row per run: that of its main score, or else its first; models without a run have none."""
+    by_run: dict[str, Row] = {}
+    for row in rows:
+        if row["run_id"] is not None and (row["run_id"] not in by_run or row["score_id"] in main):
+            by_run[row["run_id"]] = row
+    return list(by_run.values())
 
 
 def _row(record: RunRecord) -> Row:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hf_ctxscale.charts.chosen_scores import score_label
 from hf_ctxscale.charts.series import in_table_order, series_label
+from hf_ctxscale.reporting.measured_how import effective_context_cell, text_in_words
 from hf_ctxscale.reporting.numbers import MISSING, counted, estimate, interval, number, percent, significant, whole
 from hf_ctxscale.reporting.sources import Row, Sources, in_order
 from hf_ctxscale.study import size_label
@@ -55,6 +57,8 @@ def claims_table(sources: Sources) -> Table:
     return Table(headings, tuple(rows))
 
 
+EFFECTIVE_CONTEXT = "effective context"  # a column only where some model has one
+
 # What was found comes first: on a phone the rest is a scroll away.
 RUN_HEADINGS = (
     "model",
@@ -62,6 +66,7 @@ RUN_HEADINGS = (
     "test loss, nats",
     "bits per byte",
     "context gain, nats",
+    EFFECTIVE_CONTEXT,
     "state",
     "body parameters",
     "off target",
@@ -78,8 +83,18 @@ RUN_HEADINGS = (
 def runs_table(sources: Sources) -> Table:
     """Every run, failed and unfinished ones too, in the charts' order."""
     runs = in_order(sources.runs)
-    texts = ("model", "learning rate", "state", "run")
-    return Table(RUN_HEADINGS, tuple(_run_row(run, sources) for run in runs), frozenset(RUN_HEADINGS) - frozenset(texts))
+    texts = ("model", EFFECTIVE_CONTEXT, "learning rate", "state", "run")
+    table = Table(RUN_HEADINGS, tuple(_run_row(run, sources) for run in runs), frozenset(RUN_HEADINGS) - frozenset(texts))
+    return _without_empty(table, EFFECTIVE_CONTEXT)
+
+
+def _without_empty(table: Table, heading: str) -> Table:
+    """The table without a column in which nothing stands."""
+    at = table.headings.index(heading)
+    if any(row.cells[at] != MISSING for row in table.rows):
+        return table
+    rows = tuple(TableRow((*row.cells[:at], *row.cells[at + 1 :]), row.kind) for row in table.rows)
+    return Table((*table.headings[:at], *table.headings[at + 1 :]), rows, table.numeric - {heading})
 
 
 def _run_row(run: Row, sources: Sources) -> TableRow:
@@ -90,11 +105,12 @@ def _run_row(run: Row, sources: Sources) -> TableRow:
     if run["run_id"] in sources.rejected:
         state = "finished; another learning rate did better"
     cells = (
-        series_label(run["architecture"], (run["num_layers"],)) if run["architecture"] else str(run["model"] or MISSING),
+        series_label(run["architecture"], (run["num_layers"],)) if run["architecture"] else MISSING,
         MISSING if run["body_params"] is None else size_label(run["body_params"]),
         _estimate(run, "loss_nats"),
         _estimate(run, "bits_per_byte"),
         _estimate(run, "context_gain_nats", signed=True),
+        effective_context_cell(run, sources.scores.get(run["score_id"])),
         f"{state or MISSING}: {reason}" if reason else str(state or MISSING),
         whole(run["body_params"]),
         percent(run["body_params"] / target - 1 if target and run["body_params"] else None, signed=True),
@@ -107,6 +123,55 @@ def _run_row(run: Row, sources: Sources) -> TableRow:
         run["run_id"] or MISSING,
     )
     return TableRow(cells, kind=str(record.state if record else run["state"] or ""))
+
+
+IN_CONTEXT_SCORE = "in-context score, nats"  # likewise
+SCORED_HEADINGS = (
+    "model",
+    "loss, nats",
+    "bits per byte",
+    "context gain, nats",
+    EFFECTIVE_CONTEXT,
+    IN_CONTEXT_SCORE,
+    "scored on",
+    "windows",
+    "context",
+    "documents",
+    "too short",
+    "body parameters",
+    "name given",
+    "score",
+)
+
+
+def scored_table(sources: Sources) -> Table:
+    """Every score that is not the main one of a run: models that the study did not train, and runs scored in another way."""
+    rows = [row for row in sources.others if row["score_id"] in sources.scores]
+    texts = ("model", "scored on", "windows", EFFECTIVE_CONTEXT, "name given", "score")
+    table = Table(SCORED_HEADINGS, tuple(_scored_row(row, sources) for row in rows), frozenset(SCORED_HEADINGS) - frozenset(texts))
+    return _without_empty(_without_empty(table, EFFECTIVE_CONTEXT), IN_CONTEXT_SCORE)
+
+
+def _scored_row(row: Row, sources: Sources) -> TableRow:
+    score = sources.scores[row["score_id"]]
+    return TableRow(
+        (
+            score_label(row, score),
+            _estimate(row, "loss_nats"),
+            _estimate(row, "bits_per_byte"),
+            _estimate(row, "context_gain_nats", signed=True),
+            effective_context_cell(row, score),
+            _estimate(row, "icl_score", signed=True),
+            text_in_words(score),
+            f"{score.windows}, state carried" if score.carry_state else score.windows,
+            whole(score.context_tokens),
+            whole(row["num_documents"]),
+            whole(score.num_documents_too_short),
+            whole(row["body_params"]),
+            score.model,
+            score.score_id,
+        )
+    )
 
 
 def _estimate(run: Row, column: str, *, signed: bool = False) -> str:

@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from hf_ctxscale.analysis.positions import GAIN_WINDOW, context_gain_obstacle, last_octave
+from hf_ctxscale.charts.chosen_scores import score_label
 from hf_ctxscale.charts.series import SAME_SIZE, family_label, series_label
+from hf_ctxscale.reporting.measured_how import CURVE_IN_WORDS, cuts_in_words, effective_context_in_words, on_text
 from hf_ctxscale.reporting.numbers import counted, estimate, number
 from hf_ctxscale.reporting.sources import Row, Sources
 from hf_ctxscale.study import size_label
@@ -14,6 +16,8 @@ VERDICTS = ("supported", "not supported", "undecided")
 
 def result_sentence(sources: Sources) -> str:
     """One sentence: at the largest size that the families share, the loss of each and what it gains from more context."""
+    if not sources.has_runs:
+        return _scored_sentence(sources)
     groups = _families_at_one_size(sources.measured)
     if not groups:
         return "No run of this study has finished and been scored yet."
@@ -31,8 +35,29 @@ def result_sentence(sources: Sources) -> str:
     return sentence + "."
 
 
+MOST_NAMED = 5  # models in the sentence on scored models
+
+
+def _scored_sentence(sources: Sources) -> str:
+    """The losses of scored models that were measured on the same tokens; how many there are where they were not, or are many."""
+    rows = [row for row in sources.others if row["score_id"] in sources.scores and row["loss_nats"] is not None]
+    scores = [sources.scores[row["score_id"]] for row in rows]
+    if not rows:
+        return "Nothing has been scored yet."
+    if (
+        len({(score.tokens_fingerprint, score.split, score.windows, score.context_tokens) for score in scores}) > 1
+        or len(rows) > MOST_NAMED
+    ):
+        return f"{counted(len(rows), 'score')} on {sources.corpus_name}; the table of scored models holds the numbers of each."
+    losses = _listed([f"{score_label(row, score)} {_loss([row])}" for row, score in zip(rows, scores, strict=True)])
+    context = counted(scores[0].context_tokens, "token")
+    return f"{on_text(scores[0])}, with {context} of context, {'losses' if len(rows) > 1 else 'the loss'} in nats per token: {losses}."
+
+
 def verdict_sentence(sources: Sources) -> str:
-    """How many of the figure's claims the study supports."""
+    """How many of the figure's claims the study supports; nothing where it trains no models."""
+    if not sources.has_runs:
+        return ""
     claims = sources.fits.get("claims") or []
     if not claims:
         return "No claim has been judged yet."
@@ -43,13 +68,17 @@ def verdict_sentence(sources: Sources) -> str:
 
 def interval_sentence(sources: Sources) -> str:
     """What the intervals cover, and whether there are any."""
-    documents = sorted({run["num_documents"] for run in sources.measured if run["num_documents"] is not None})
-    seeds = {run["seed"] for run in sources.measured if run["seed"] is not None}
+    measured = sources.measured if sources.has_runs else tuple(row for row in sources.others if row["loss_nats"] is not None)
+    documents = sorted({run["num_documents"] for run in measured if run["num_documents"] is not None})
+    seeds = {run["seed"] for run in measured if run["seed"] is not None}
     if not documents:
         return "Nothing has been measured yet."
-    if not any(run["loss_nats_low"] is not None for run in sources.measured):
+    if not any(run["loss_nats_low"] is not None for run in measured):
         return f"No intervals: they need several test documents, and this corpus has {documents[0]}."
-    number_of = f"{_span(documents)} test documents" if documents != [1] else "1 test document"
+    kind = "test " if sources.has_runs else ""
+    number_of = f"{_span(documents)} {kind}documents" if documents != [1] else f"1 {kind}document"
+    if not sources.has_runs:
+        return f"Intervals are 95 % ones over the choice of {number_of}, given these models."
     trained = "one training run per model" if len(seeds) == 1 else f"these {len(seeds)} training seeds per model"
     return f"Intervals are 95 % ones over the choice of {number_of}, given {trained}; they do not cover what another training seed would change."
 
@@ -69,6 +98,7 @@ def setup_phrase(sources: Sources) -> str:
 def captions(sources: Sources) -> dict[str, str]:
     """The words under each chart."""
     setup, intervals = setup_phrase(sources), interval_sentence(sources)
+    cut = any(score.ablation for score in sources.scores.values())
     return {
         "loss_vs_parameters": (
             f"Test loss against body parameters, which leave out embeddings and output head ({setup}). One line per family and depth; a point is a "
@@ -81,6 +111,12 @@ def captions(sources: Sources) -> dict[str, str]:
         "loss_vs_tokens": (
             f"Validation loss during training ({setup}). A line that still falls steeply at its end belongs to a model that would have gained from "
             "more tokens: its place in the other charts says as much about the budget as about the architecture."
+        ),
+        "context_use": (
+            f"Solid: loss by position in the window, averaged in log-spaced bins. {cuts_in_words()} The bars below give the effective "
+            f"context with its interval. {intervals}"
+            if cut
+            else f"Loss by position in the window, averaged in log-spaced bins. {intervals}"
         ),
     }
 
@@ -97,20 +133,36 @@ def alternative_texts(sources: Sources) -> dict[str, str]:
         "loss_vs_position": "Line chart of test loss against token index in context, log x axis, a line per model. "
         "The table of runs gives each model's context gain.",
         "loss_vs_tokens": "Line chart of validation loss against training tokens, log x axis, a line per model.",
+        "context_use": "Line chart of loss against tokens of context, log x axis, a solid line by position and, where an ablation was made, a dashed one "
+        "by cut of the context for each model, with bars of effective context. The tables give each model's numbers.",
     }
 
 
 def how_to_read(sources: Sources) -> tuple[str, ...]:
     """The few things that a reader must know, one sentence or two each."""
-    return (
+    sentences = [
         "Loss is the negative log-likelihood of the next token in nats, lower is better. It depends on the tokenizer; bits per byte does not.",
-        "Token index t is the prediction made after t tokens of a window inside one document. Windows start anywhere in a document, so a curve "
-        "that falls with t shows what a longer context buys.",
+        f"Token index t is the prediction made after t tokens of a window. {_windows_sentences(sources)}".strip(),
         _context_gain_in_words(sources.context_tokens),
-        "A claim is supported or not supported only where its interval satisfies the rule beside it; otherwise it is undecided, which is a result too.",
-        "Where families are compared in words, each is represented by its depth of lowest validation loss, never chosen by test loss.",
-        "Models are compared at equal body parameters and equal training tokens, not at equal time.",
-    )
+    ]
+    if any(row["effective_context"] is not None for row in (*sources.runs, *sources.others)):
+        sentences.append(effective_context_in_words())
+    if sources.has_runs:
+        sentences += [
+            "A claim is supported or not supported only where its interval satisfies the rule beside it; otherwise it is undecided, which is a result too.",
+            "Where families are compared in words, each is represented by its depth of lowest validation loss, never chosen by test loss.",
+            "Models are compared at equal body parameters and equal training tokens, not at equal time.",
+        ]
+    else:
+        sentences.append("Losses by token are compared only between models with the same tokenizer; between others, compare bits per byte.")
+    return tuple(sentences)
+
+
+def _windows_sentences(sources: Sources) -> str:
+    """What the curve shows under the window policy of the scores, or of the settings where nothing is scored yet."""
+    scored = [score.windows for score in sources.main_scores]
+    planned = (sources.settings.get("scoring") or {}).get("windows")
+    return " ".join(sentence for policy, sentence in CURVE_IN_WORDS.items() if policy in (scored or (planned,)))
 
 
 def _context_gain_in_words(context_tokens: int | None) -> str:

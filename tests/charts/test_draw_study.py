@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+from synthetic_scores import add_scored_model, write_ablated_study, write_scored_study
 from synthetic_study import write_synthetic_study
 
 import hf_ctxscale.charts
-from hf_ctxscale.charts.draw import draw_study
+from hf_ctxscale.charts.draw import draw_score, draw_study
 from hf_ctxscale.study import Study, UserError
 
 NAMES = ("loss_vs_parameters", "loss_vs_position", "loss_vs_tokens")
@@ -97,6 +98,40 @@ def test_a_learning_rate_that_lost_is_not_drawn(drawn: Study, tmp_path: Path) ->
     draw_study(study)
     for name in NAMES:
         assert (study.charts / f"{name}.svg").read_bytes() == (drawn.charts / f"{name}.svg").read_bytes()
+
+
+def test_a_study_with_an_ablation_has_the_chart_of_context_use_too(tmp_path: Path) -> None:
+    study = write_ablated_study(tmp_path, models={("lstm", 1): ((3.6, 0.0),), ("gpt2", 2): ((3.5, 0.0),)})
+    add_scored_model(study, "/tmp/exact", loss=2.5, model_type="ctxscale_exact_predictor")
+    assert {path.stem for path in draw_study(study)} == {*NAMES, "context_use"}
+    wanted = {"26K LSTM, 1 layer", "26K Transformer, 2 layers", "best possible", "python-stdlib, test split · windows inside documents"}
+    assert wanted <= svg_texts(study.charts / "context_use.svg")
+    assert "best possible" in svg_texts(study.charts / "loss_vs_position.svg")
+    assert "best possible" not in svg_texts(study.charts / "loss_vs_parameters.svg")
+
+
+def test_a_study_of_scores_alone_has_only_the_chart_of_context_use(tmp_path: Path) -> None:
+    study = write_scored_study(tmp_path, ablation=False)
+    assert [path.name for path in draw_study(study)] == ["context_use.svg", "context_use.png"]
+    assert {"small", "large"} <= svg_texts(study.charts / "context_use.svg")
+
+
+def test_the_chart_of_a_card_shows_one_score_and_lies_beside_its_record(tmp_path: Path) -> None:
+    study = write_scored_study(tmp_path, models=("org/a.b", "org/c"))
+    svg, png = draw_score(study, "org--a.b-score")
+    assert (svg, png) == tuple(study.scores / "org--a.b-score" / f"context_use.{form}" for form in ("svg", "png"))
+    assert "a.b" in svg_texts(svg)
+    assert "c" not in svg_texts(svg)
+    with pytest.raises(UserError, match=r"positions\.parquet holds no score 'nothing'; write it anew with"):
+        draw_score(study, "nothing")
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_and_odd_names_leave_room_for_the_curves(tmp_path: Path) -> None:
+    study = write_scored_study(tmp_path, models=("org/$m$" + 90 * "x",), corpus="$books$ " + 90 * "y")
+    svg, _ = draw_score(study, study.score_records()[0].score_id)
+    assert any(text.startswith("$books$ yyy") and "yyyyyyyy, test split" in text for text in svg_texts(svg))
+    assert any(text.startswith("$m$xxx") and text.endswith("…xxxxxxxx") for text in svg_texts(svg))
 
 
 @pytest.mark.parametrize("table", ["runs", "positions"])

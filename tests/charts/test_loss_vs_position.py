@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from synthetic_scores import add_scored_model
 from synthetic_study import MODELS, SIZES, write_synthetic_study
 
 from hf_ctxscale.architectures import TABLE
@@ -95,3 +96,14 @@ def test_where_labels_do_not_fit_all_lines_are_drawn_and_the_chart_says_which_ar
     assert len(labels(ax)) == len(bands(ax)) == 8
     assert {"26K Transformer", "27M Transformer", "27M LSTM, 4 layers"} <= set(labels(ax))
     assert any("labelled: smallest and largest model of each series" in text.get_text() for text in ax.texts)
+
+
+def test_scored_models_beside_the_runs_are_dashed_dark_grey_and_labelled(tmp_path: Path) -> None:
+    study = write_synthetic_study(tmp_path, models={("lstm", 1): ((3.6, 0.0),)})
+    score_id = add_scored_model(study, "org/small", loss=3.0, ablation=False)
+    tables = [read_table(study.results_file(name)) for name in ("runs", "positions")]
+    ax = draw_loss_vs_position(*tables, references={score_id: "best possible"})
+    (dashed,) = [line for line in ax.lines if line.is_dashed()]
+    assert labels(ax)["best possible"] == dashed.get_color() == "#404040"
+    assert list(dashed.get_ydata()) == [row["loss_nats"] for row in tables[1].to_pylist() if row["score_id"] == score_id]
+    assert len(draw_loss_vs_position(*tables).lines) == 1

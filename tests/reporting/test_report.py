@@ -15,7 +15,8 @@ from synthetic_study import write_synthetic_study
 from hf_ctxscale.charts.draw import draw_study
 from hf_ctxscale.files import read_table
 from hf_ctxscale.reporting.numbers import estimate, number
-from hf_ctxscale.reporting.report import CHARTS, inline_svg, markdown_text, write_report
+from hf_ctxscale.reporting.render import markdown_text
+from hf_ctxscale.reporting.report import CHARTS_OF_RUNS, inline_svg, write_report
 from hf_ctxscale.study import Study, UserError
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
@@ -72,9 +73,9 @@ def markdown(reported: Study) -> str:
 
 def test_the_page_is_well_formed_and_holds_every_chart_as_an_image_with_a_text(page: Page) -> None:
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(labels) == page.tags.count("svg") == page.tags.count("figcaption") == len(CHARTS)
+    assert len(labels) == page.tags.count("svg") == page.tags.count("figcaption") == len(CHARTS_OF_RUNS)
     assert all(len(label) > 40 for label in labels)
-    assert [value for tag, name, value in page.attributes if (tag, name) == ("svg", "role")] == ["img"] * len(CHARTS)
+    assert [value for tag, name, value in page.attributes if (tag, name) == ("svg", "role")] == ["img"] * len(CHARTS_OF_RUNS)
 
 
 def test_the_page_needs_nothing_beside_it(html: str, page: Page) -> None:
@@ -145,7 +146,7 @@ def test_every_row_of_every_markdown_table_has_as_many_cells_as_its_head(markdow
 
 def test_markdown_links_the_drawn_charts(reported: Study, markdown: str) -> None:
     links = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", markdown)
-    assert links == [f"charts/{name}.png" for name in CHARTS]
+    assert links == [f"charts/{name}.png" for name in CHARTS_OF_RUNS]
     assert all((reported.folder / link).is_file() for link in links)
 
 

@@ -96,5 +96,5 @@ def test_versions_that_changed_between_runs_are_both_named(sources: Sources) -> 
 
 
 def test_what_the_files_do_not_say_is_left_out(sources: Sources) -> None:
-    bare = Sources(**(vars(sources) | {"settings": {}, "corpus": {}, "records": {}, "scores": ()}))
+    bare = Sources(**(vars(sources) | {"settings": {}, "corpus": {}, "records": {}, "scores": {}}))
     assert dict(setup_rows(bare)) == {"corpus": "an unnamed corpus"}

@@ -1,0 +1,114 @@
+"""write_card: a section for a model card, with chart, table, method and command, and model-index metadata for its header."""
+
+from pathlib import Path
+from typing import Any
+
+from hf_ctxscale.analysis.verdicts import MIN_DOCUMENTS
+from hf_ctxscale.charts.chosen_scores import score_label
+from hf_ctxscale.corpora import TABLE
+from hf_ctxscale.files import read_table, write_text
+from hf_ctxscale.reporting.card_words import Measure, card_measures, card_sentence, card_setup, chart_caption, is_folder
+from hf_ctxscale.reporting.render import render
+from hf_ctxscale.reporting.sources import Row
+from hf_ctxscale.study import ScoreRecord, Study, UserError
+
+
+def write_card(study: Study, score_id: str) -> Path:
+    """Writes scores/SCORE_ID/card.md, which links to context_use.png beside it, and model-index.yaml.
+
+    Every number is that of the result tables, whose row of this score has to be there; the chart too (charts/draw.py: draw_score).
+
+    Returns:
+        the path of card.md.
+
+    Raises:
+        UserError: the study holds no such score, its results were not written since, or its chart was not drawn.
+    """
+    score, row, cuts = _read(study, score_id)
+    folder = study.scores / score_id
+    measures = card_measures(row, score, cuts=cuts)
+    text = render(
+        "card.md.j2",
+        sentence=card_sentence(row, score, name=card_name(row, score)),
+        warning=_warning(row),
+        caption=chart_caption(score),
+        measures=measures,
+        setup=card_setup(score, name=card_name(row, score)),
+        command=score.command,
+        fence="`" * max(3, _longest_run_of_backticks(score.command or "") + 1),
+        versions=", ".join(f"{name} {version}" for name, version in sorted(score.packages.items())),
+    )
+    write_text(folder / "card.md", text)
+    write_text(folder / "model-index.yaml", _model_index(measures, score=score, name=card_name(row, score)))
+    return folder / "card.md"
+
+
+def card_name(row: Row, score: ScoreRecord) -> str:
+    """The Hub id of a model, or what charts call it where it is the study's own or a folder on someone's disk."""
+    return score_label(row, score) if score.run_id or is_folder(score.model) else score.model
+
+
+def _read(study: Study, score_id: str) -> tuple[ScoreRecord, Row, list[Row]]:
+    """The score's record, its row of the table of runs and its rows of the table of ablations."""
+    path = study.score_file(score_id)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; the command `hf-ctxscale score MODEL --corpus CORPUS --out {study.folder}` writes it.")
+    score = ScoreRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    rows = [row for row in read_table(study.results_file("runs")).to_pylist() if row["score_id"] == score_id]
+    if not rows:
+        raise UserError(
+            f"{study.results_file('runs')} holds no score {score_id!r}; write it anew with `hf-ctxscale analyse {study.folder}`."
+        )
+    chart = study.scores / score_id / "context_use.png"
+    if not chart.is_file():
+        raise UserError(f"{chart} does not exist; `hf-ctxscale score` with the model's name draws it and skips what is scored already.")
+    ablation = study.results_file("ablation")
+    cuts = read_table(ablation).to_pylist() if ablation.is_file() else []
+    return score, rows[0], sorted((cut for cut in cuts if cut["score_id"] == score_id), key=lambda cut: cut["context_tokens"])
+
+
+def _warning(row: Row) -> str | None:
+    """Why nothing is decided by these numbers; None where there are documents enough."""
+    documents = row["num_documents"] or 0
+    if documents >= MIN_DOCUMENTS:
+        return None
+    return f"Undecided: measured on {documents} document{'' if documents == 1 else 's'}. An interval from fewer than {MIN_DOCUMENTS} is not to be relied on."
+
+
+def _model_index(measures: tuple[Measure, ...], *, score: ScoreRecord, name: str) -> str:
+    """YAML that stands in a model card's header as it is."""
+    # huggingface_hub belongs to scoring; who only reads results does not need it.
+    from huggingface_hub import EvalResult, ModelCardData
+
+    corpus = TABLE.get(score.corpus)
+    dataset: dict[str, Any] = {
+        "task_type": "text-generation",
+        "dataset_type": corpus.hub_id if corpus and corpus.hub_id else score.corpus,
+        "dataset_name": score.corpus,
+        "dataset_split": None if score.split == "whole" else score.split,
+        "dataset_revision": corpus.revision if corpus else None,
+        "dataset_args": {
+            "windows": score.windows,
+            "context_tokens": score.context_tokens,
+            "bos_policy": score.bos_policy,
+            "num_documents": score.num_documents,
+            "tokens_fingerprint": score.tokens_fingerprint,
+        },
+    }
+    results = [
+        EvalResult(metric_type=measure.key, metric_name=measure.name, metric_value=measure.value, metric_args=_limits(measure), **dataset)
+        for measure in measures
+        if measure.value is not None
+    ]
+    return ModelCardData(model_name=name, eval_results=results).to_yaml() + "\n"
+
+
+def _limits(measure: Measure) -> dict[str, Any]:
+    """What a reader of the metadata needs beside the value."""
+    limits = {} if measure.low is None or measure.high is None else {"low": measure.low, "high": measure.high, "confidence": 0.95}
+    flags = {"censored": measure.censored, "high_censored": measure.high_censored}
+    return {"unit": measure.unit, **limits, **{flag: True for flag, is_set in flags.items() if is_set}}
+
+
+def _longest_run_of_backticks(text: str) -> int:
+    return max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)

@@ -1,0 +1,30 @@
+"""render: a template of this folder filled in; HTML is escaped by itself, and Markdown with the filter ``md``."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **contents: Any) -> str:
+    """Fills in a template; a name that it uses and ``contents`` lacks is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["md"] = markdown_text
+    return environment.get_template(template).render(**contents)
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is, in a paragraph or in a cell of a table."""
+    escaped = re.sub(r"([\\`*_|#])", r"\\\1", " ".join(text.split()))
+    escaped = escaped.replace("](", r"]\(").replace("]:", r"]\:").replace("][", r"]\[")
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
