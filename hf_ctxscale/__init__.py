@@ -12,8 +12,9 @@ _HOMES = {
     "LSTMForCausalLM": "hf_ctxscale.models",
     "LSTMModel": "hf_ctxscale.models",
     "LSTMState": "hf_ctxscale.models",
+    "score": "hf_ctxscale.scoring.score",
 }
-__all__ = ["LSTMConfig", "LSTMForCausalLM", "LSTMModel", "LSTMState"]
+__all__ = ["LSTMConfig", "LSTMForCausalLM", "LSTMModel", "LSTMState", "score"]
 
 
 def __getattr__(name: str) -> Any:

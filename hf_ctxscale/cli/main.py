@@ -7,7 +7,9 @@ from rich.console import Console
 
 from hf_ctxscale.cli.analyse import analyse
 from hf_ctxscale.cli.draw import draw
+from hf_ctxscale.cli.read_along import read_along
 from hf_ctxscale.cli.run import run
+from hf_ctxscale.cli.score import score
 from hf_ctxscale.cli.sweep import sweep
 from hf_ctxscale.study import StageError, UserError
 
@@ -19,8 +21,10 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(sweep)
+app.command()(score)
 app.command()(analyse)
 app.command()(draw)
+app.command()(read_along)
 
 
 def main() -> None:

@@ -115,21 +115,50 @@ def train_runs(
     return records
 
 
-def score_runs(study: Study, settings: StudySettings, records: list[RunRecord], *, workers: int | None) -> None:
+def score_runs(study: Study, settings: StudySettings, records: list[RunRecord], tokens: Tokens, *, workers: int | None) -> None:
     """Scores every finished run that has no score yet."""
-    from hf_ctxscale.scoring.score_run import score_id_of
+    from hf_ctxscale.corpora import find_corpus
+    from hf_ctxscale.scoring.resuming import forget_kept
     from hf_ctxscale.sweep.launch import launch_workers, num_workers
+
+    def score(missing: list[RunRecord]) -> None:
+        largest_first = [record.run_id for record in sorted(missing, key=lambda record: -record.flops_per_token)]
+        wanted = num_workers(workers or settings.workers, num_runs=len(missing))
+        launch_workers(study, largest_first, stage="score", workers=wanted, console=console)
 
     with stage("score"):
         finished = [record for record in records if record.state == "finished"]
-        missing = [record for record in finished if not study.score_file(score_id_of(record, scoring=settings.scoring)).exists()]
+        missing = _without_score(finished, study=study, settings=settings, tokens=tokens)
         if len(missing) < len(finished):
             show(f"skipped: {len(finished) - len(missing)} of {len(finished)} runs are scored already")
         if missing:
-            largest_first = [record.run_id for record in sorted(missing, key=lambda record: -record.flops_per_token)]
-            wanted = num_workers(workers or settings.workers, num_runs=len(missing))
-            launch_workers(study, largest_first, stage="score", workers=wanted, console=console)
+            score(missing)
             show(f"scored {len(missing)} runs")
+        # Ablations share their targets: those that stopped earlier than the furthest go on.
+        behind = _without_score(finished, study=study, settings=settings, tokens=tokens)
+        if behind:
+            score(behind)
+            show(f"took {len(behind)} ablations to {study.ablation_rounds} rounds")
+        if finished and settings.corpus.name and find_corpus(settings.corpus.name).source == "synthetic":
+            from hf_ctxscale.scoring.best_possible import score_exact_predictor
+
+            score_exact_predictor(study, settings, tokens)
+            show("scored the best possible prediction, which is known for this corpus")
+        for done in study.score_records():
+            forget_kept(study.scores / done.score_id)
+
+
+def _without_score(records: list[RunRecord], *, study: Study, settings: StudySettings, tokens: Tokens) -> list[RunRecord]:
+    """Runs whose score is not there, or whose ablation is wanted and is not there or behind that of another run."""
+    from hf_ctxscale.scoring.score_run import has_ablation, plan_run_score
+
+    missing = []
+    for record in records:
+        score = plan_run_score(record, study=study, scoring=settings.scoring, tokens=tokens).done
+        wanted = settings.scoring.ablation and not has_ablation(score, min_rounds=study.ablation_rounds)
+        if score is None or wanted:
+            missing.append(record)
+    return missing
 
 
 def analyse_results(study: Study) -> None:
@@ -138,6 +167,9 @@ def analyse_results(study: Study) -> None:
 
     with stage("analyse"):
         build_results(study)
+        if not study.begun:
+            show("scores of models alone: the tables are written anew, and there are no fits and claims without trained runs")
+            return
         for claim in analyse_study(study)["claims"]:
             show(f"{claim['verdict']}: {claim['claim']}")
 
@@ -157,10 +189,10 @@ def open_existing(folder: Path) -> Study:
     """A study that is there.
 
     Raises:
-        UserError: the folder holds none.
+        UserError: the folder holds none, and no scores either.
     """
     study = Study(folder)
-    if not study.config_file.is_file():
+    if not study.config_file.is_file() and not study.score_records():
         raise UserError(f"{str(folder)!r} holds no study (no study.yaml in it); make one with `hf-ctxscale run demo --out {folder}`.")
     return study
 

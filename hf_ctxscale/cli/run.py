@@ -24,7 +24,7 @@ def run(config: Config, out: Out, workers: Workers = None) -> None:
     study, settings, seconds = begin(config, out=out, workers=workers)
     tokens = build_study_tokens(study, settings)
     records = train_runs(study, settings, tokens, workers=workers, expected_seconds=seconds)
-    score_runs(study, settings, records, workers=workers)
+    score_runs(study, settings, records, tokens, workers=workers)
     analyse_results(study)
     draw_results(study)
     show(f"all stages: {in_words(time.perf_counter() - started)}")

@@ -11,7 +11,7 @@ from hf_ctxscale.config import StudySettings, parse_settings, read_yaml
 from hf_ctxscale.files import write_text
 from hf_ctxscale.study import Study, UserError
 
-# These make a study the same study; sizes, families and seeds may be added, and workers changed.
+# These make a study the same study; sizes, families, seeds and the ablation may be added, and workers changed.
 IDENTITY = ("name", "corpus", "tokenizer", "context_tokens", "precision", "training", "scoring", "size_tolerance")
 
 
@@ -42,10 +42,12 @@ def open_study(settings: StudySettings, *, folder: Path) -> tuple[Study, StudySe
         settings = settings.model_copy(update={"precision": before.precision})
     for key in IDENTITY:
         old, new = getattr(before, key), getattr(settings, key)
+        if key == "scoring":
+            old = old.model_copy(update={"ablation": new.ablation})
         if old != new:
             raise UserError(
                 f"--out {str(folder)!r} holds another study: {_difference(key, old, new)}. Continue it with its own config, or choose another --out; "
-                "only sizes, families, seeds and workers can change within a study."
+                "only sizes, families, seeds, workers and scoring.ablation can change within a study."
             )
     return study, settings
 

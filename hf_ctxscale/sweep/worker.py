@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from hf_ctxscale.config import StudySettings, load_settings
 from hf_ctxscale.data.tokens import Tokens, load_tokens
 from hf_ctxscale.files import write_json, write_record
-from hf_ctxscale.scoring.score_run import score_id_of, score_run
+from hf_ctxscale.scoring.score_run import score_run
 from hf_ctxscale.study import RunRecord, Study
 from hf_ctxscale.sweep.progress import progress_file
 from hf_ctxscale.training.train_run import train_run
@@ -26,7 +26,10 @@ SECONDS_BETWEEN_REPORTS = 0.5
 
 
 def work(study: Study, *, stage: str, run_ids: list[str]) -> None:
-    """Trains or scores the runs that are not done and that no other worker holds, one after another."""
+    """Trains or scores the runs that are not done and that no other worker holds, one after another.
+
+    The ablations of a study's runs share their targets: each is taken as far as the one that went the furthest so far.
+    """
     settings = load_settings(study.config_file)
     tokens = load_tokens(study.tokens)
     for run_id in run_ids:
@@ -55,8 +58,7 @@ def _train(record: RunRecord, *, study: Study, settings: StudySettings, tokens: 
 
 
 def _score(record: RunRecord, *, study: Study, settings: StudySettings, tokens: Tokens) -> None:
-    if not study.score_file(score_id_of(record, scoring=settings.scoring)).exists():
-        score_run(record, study=study, scoring=settings.scoring, tokens=tokens)
+    score_run(record, study=study, scoring=settings.scoring, tokens=tokens, min_rounds=study.ablation_rounds)
 
 
 def _reporter(study: Study, run_id: str) -> Callable[[int, dict[str, float]], None]:

@@ -218,3 +218,20 @@ def test_analysing_what_is_no_study_says_how_to_make_one(tmp_path):
     done = run_command("analyse", tmp_path)
     assert done.returncode == 2
     assert "holds no study (no study.yaml in it); make one with `hf-ctxscale run demo --out" in done.stderr
+
+
+def test_a_study_can_be_taken_further_to_an_ablation_of_the_same_targets_for_every_run(finished, text_folder, tmp_path):
+    _, study, _ = finished
+    folder = shutil.copytree(study.folder, tmp_path / "study")
+    config = write_config(tmp_path / "tiny.yaml", tiny_config(text_folder, precision="auto", workers=2, scoring={"ablation": True}))
+    done = run_command("run", config, "--out", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ablations = [record.ablation for record in Study(folder).score_records()]
+    assert len(ablations) == 2
+    assert len({(ablation.num_rounds, ablation.num_targets) for ablation in ablations}) == 1
+    runs = pq.read_table(Study(folder).results_file("runs")).to_pylist()
+    assert all(1 <= run["effective_context_low"] <= run["effective_context"] <= 8 for run in runs)
+    assert (folder / "charts" / "context_use.png").is_file()
+    assert not list(folder.rglob(".*.npz"))
+    again = run_command("run", config, "--out", folder)
+    assert "skipped: 2 of 2 runs are scored already" in again.stdout
