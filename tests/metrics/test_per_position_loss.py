@@ -1,47 +1,18 @@
-"""The evaluate module: the numbers of analysis/positions, from sums, and a sentence for every wrong input."""
+"""The evaluate module: the numbers of analysis/positions, from sums, for every kind of input."""
 
-import doctest
 import json
 import math
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hf_ctxscale.analysis.positions import PositionSums, context_gain, loss_curve, mean_loss
+from hf_ctxscale.analysis.positions import PositionSums, bits_per_byte, context_gain, in_context_score, log_bins, loss_curve, mean_loss
 from hf_ctxscale.study import UserError
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "hf_ctxscale" / "metrics" / "per_position_loss"
 CONTEXT_TOKENS = 256
-
-
-@pytest.fixture
-def losses() -> np.ndarray:
-    """40 blocks with a loss that falls with position."""
-    random = np.random.default_rng(0)
-    return 2.0 + 3.0 * np.arange(1, CONTEXT_TOKENS + 1) ** -0.5 + random.exponential(0.5, size=(40, CONTEXT_TOKENS))
-
-
-@pytest.fixture
-def ids() -> list[str]:
-    return [f"doc-{block % 7}" for block in range(40)]
-
-
-def refusal(metric: Any, **given: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        metric.add_batch(**given)
-    assert len(metric) == 0
-    return str(caught.value)
-
-
-# Numbers
 
 
 def test_every_position_has_the_plain_mean_of_its_losses(metric: Any, losses: np.ndarray) -> None:
@@ -54,17 +25,49 @@ def test_every_position_has_the_plain_mean_of_its_losses(metric: Any, losses: np
     assert results["num_tokens"] == [40] * CONTEXT_TOKENS
 
 
-def test_numbers_are_those_of_position_sums(metric: Any, losses: np.ndarray, ids: list[str]) -> None:
-    sums = PositionSums(CONTEXT_TOKENS)
-    sums.add(losses, documents=ids)
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_numbers_are_those_of_position_sums(metric: Any, confidence: float) -> None:
+    random = np.random.default_rng(1)
+    losses, num_bytes = random.exponential(3.0, size=(30, 512)), random.integers(0, 9, size=(30, 512))
+    ids = [str(block % 11) for block in range(30)]
+    sums = PositionSums(512)
+    sums.add(losses, documents=ids, num_bytes_BT=num_bytes)
     expected = sums.result()
-    results = metric.compute(predictions=losses, document_ids=ids)
+    results = metric.compute(predictions=losses, document_ids=ids, num_bytes=num_bytes, confidence=confidence)
     assert results["loss_nats"] == loss_curve(expected).tolist()
-    for name, estimate in (("mean_loss_nats", mean_loss(expected)), ("context_gain_nats", context_gain(expected))):
+    for name, estimate in (
+        ("mean_loss_nats", mean_loss(expected, confidence=confidence)),
+        ("bits_per_byte", bits_per_byte(expected, confidence=confidence)),
+        ("context_gain_nats", context_gain(expected, confidence=confidence)),
+        ("in_context_score_nats", in_context_score(expected, confidence=confidence)),
+    ):
         assert [results[name], results[f"{name}_low"], results[f"{name}_high"]] == [estimate.value, estimate.low, estimate.high]
         assert results[f"{name}_low"] < results[name] < results[f"{name}_high"]
         assert results[f"{name}_reason"] is None
-    assert (results["num_blocks"], results["num_documents"], results["confidence"]) == (40, 7, 0.95)
+    bins = list(zip(results["position_from"], results["position_to"], strict=True))
+    assert bins == list(log_bins(512))
+    estimates = [mean_loss(expected, positions=positions, confidence=confidence) for positions in bins]
+    for key, name in (("bin_loss_nats", "value"), ("bin_loss_nats_low", "low"), ("bin_loss_nats_high", "high")):
+        assert results[key] == [getattr(estimate, name) for estimate in estimates]
+    assert results["bin_loss_nats_reason"] is None
+    assert (results["num_blocks"], results["num_documents"], results["confidence"]) == (30, 11, confidence)
+
+
+def test_bits_per_byte_are_all_losses_over_all_bytes(metric: Any) -> None:
+    results = metric.compute(predictions=[[2.0, 1.0], [4.0, 1.0]], num_bytes=[[4, 2], [0, 2]])
+    assert results["bits_per_byte"] == pytest.approx(8.0 / math.log(2) / 8, rel=1e-14)
+
+
+def test_a_higher_confidence_gives_a_wider_interval_round_the_same_value(metric: Any, losses: np.ndarray, ids: list[str]) -> None:
+    narrow, default, wide = (
+        metric.compute(predictions=losses, document_ids=ids, **given) for given in ({"confidence": 0.5}, {}, {"confidence": 0.99})
+    )
+    assert default["confidence"] == 0.95
+    for name in ("mean_loss_nats", "context_gain_nats"):
+        assert narrow[name] == default[name] == wide[name]
+        assert wide[f"{name}_low"] < default[f"{name}_low"] < narrow[f"{name}_low"]
+    for low_wide, low_narrow in zip(wide["bin_loss_nats_low"], narrow["bin_loss_nats_low"], strict=True):
+        assert low_wide < low_narrow
 
 
 def test_uniform_logits_give_ln_vocab_at_every_position(metric: Any) -> None:
@@ -76,15 +79,17 @@ def test_uniform_logits_give_ln_vocab_at_every_position(metric: Any) -> None:
 
 
 def test_batches_of_unequal_size_equal_one_batch(metric: Any, losses: np.ndarray, ids: list[str]) -> None:
-    whole = metric.compute(predictions=losses, document_ids=ids)
+    num_bytes = np.random.default_rng(2).integers(1, 9, size=losses.shape)
+    whole = metric.compute(predictions=losses, document_ids=ids, num_bytes=num_bytes)
     for start, stop in ((0, 1), (1, 30), (30, 30), (30, 39)):
-        metric.add_batch(predictions=losses[start:stop], document_ids=ids[start:stop])
-    metric.add(prediction=losses[39], document_id=ids[39])
+        metric.add_batch(predictions=losses[start:stop], document_ids=ids[start:stop], num_bytes=num_bytes[start:stop])
+    metric.add(prediction=losses[39], document_id=ids[39], num_bytes=num_bytes[39])
     assert len(metric) == 40
     parts = metric.compute()
     assert parts.keys() == whole.keys()
     for key, value in whole.items():
-        assert parts[key] == (value if value is None else pytest.approx(value, rel=1e-12)), key
+        has_numbers = isinstance(value, (int, float, list)) and not key.endswith("_reason")
+        assert parts[key] == (pytest.approx(value, rel=1e-12) if has_numbers else value), key
 
 
 def test_what_was_added_and_what_compute_is_given_count_together(metric: Any, losses: np.ndarray) -> None:
@@ -110,8 +115,8 @@ def test_compute_leaves_nothing_for_the_next_compute(metric: Any, losses: np.nda
         metric.compute()
 
 
-def test_two_loaded_metrics_share_no_sums(evaluate_offline: Any, metric: Any, losses: np.ndarray) -> None:
-    other = evaluate_offline.load(str(FOLDER))
+def test_two_loaded_metrics_share_no_sums(evaluate_offline: Any, metric_folder: Path, metric: Any, losses: np.ndarray) -> None:
+    other = evaluate_offline.load(str(metric_folder))
     other.add_batch(predictions=losses)
     assert metric.compute(predictions=losses[:2])["num_blocks"] == 2
 
@@ -163,18 +168,28 @@ def test_ids_that_are_numbers_and_their_texts_are_one_document(metric: Any) -> N
 
 
 def test_without_ids_there_is_no_interval(metric: Any, losses: np.ndarray) -> None:
-    results = metric.compute(predictions=losses)
-    for name in ("mean_loss_nats", "context_gain_nats"):
+    results = metric.compute(predictions=losses, num_bytes=np.full(losses.shape, 4))
+    for name in ("mean_loss_nats", "bits_per_byte", "context_gain_nats"):
         assert math.isfinite(results[name])
         assert results[f"{name}_low"] is results[f"{name}_high"] is None
         assert results[f"{name}_reason"] == "no document_ids were given: no interval is possible"
+    assert all(math.isfinite(loss) for loss in results["bin_loss_nats"])
+    assert set(results["bin_loss_nats_low"]) == set(results["bin_loss_nats_high"]) == {None}
+    assert results["bin_loss_nats_reason"] == "no document_ids were given: no interval is possible"
     assert results["num_documents"] is None
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_without_bytes_there_are_no_bits_per_byte(metric: Any, losses: np.ndarray, ids: list[str], with_ids: bool) -> None:
+    results = metric.compute(predictions=losses, document_ids=ids if with_ids else None)
+    assert results["bits_per_byte"] is results["bits_per_byte_low"] is results["bits_per_byte_high"] is None
+    assert results["bits_per_byte_reason"] == "no num_bytes were given: the number of bytes per token is not known"
 
 
 def test_one_document_has_no_interval(metric: Any, losses: np.ndarray) -> None:
     results = metric.compute(predictions=losses, document_ids=["a"] * 40)
     assert results["mean_loss_nats_low"] is None
-    assert results["mean_loss_nats_reason"] == "one document: no interval is possible"
+    assert results["mean_loss_nats_reason"] == results["bin_loss_nats_reason"] == "one document: no interval is possible"
 
 
 @pytest.mark.parametrize("with_ids", [True, False])
@@ -182,6 +197,8 @@ def test_a_short_context_has_no_context_gain(metric: Any, losses: np.ndarray, id
     results = metric.compute(predictions=losses[:, :255], document_ids=ids if with_ids else None)
     assert results["context_gain_nats"] is results["context_gain_nats_low"] is results["context_gain_nats_high"] is None
     assert results["context_gain_nats_reason"] == "the context gain needs a context of 256 tokens or more; this one has 255"
+    assert results["in_context_score_nats"] is results["in_context_score_nats_low"] is None
+    assert results["in_context_score_nats_reason"] == "needs a context of 512 tokens or more; this one has 255"
 
 
 def test_results_are_plain_values_that_json_can_hold(metric: Any, losses: np.ndarray, ids: list[str]) -> None:
@@ -189,209 +206,16 @@ def test_results_are_plain_values_that_json_can_hold(metric: Any, losses: np.nda
     assert json.loads(json.dumps(results, allow_nan=False)) == results
 
 
-def test_the_keys_are_those_of_the_card_and_none_is_the_trainers(metric: Any, losses: np.ndarray) -> None:
+def test_the_keys_are_those_of_the_card_and_none_is_the_trainers(metric: Any, metric_folder: Path, losses: np.ndarray) -> None:
     keys = set(metric.compute(predictions=losses))
-    estimates = {f"{name}{end}" for name in ("mean_loss_nats", "context_gain_nats") for end in ("", "_low", "_high", "_reason")}
-    assert keys == estimates | {"context_position", "loss_nats", "num_tokens", "num_blocks", "num_documents", "confidence"}
+    names = ("mean_loss_nats", "bits_per_byte", "context_gain_nats", "in_context_score_nats", "bin_loss_nats")
+    estimates = {f"{name}{end}" for name in names for end in ("", "_low", "_high", "_reason")}
+    others = {"context_position", "loss_nats", "num_tokens", "position_from", "position_to", "num_blocks", "num_documents", "confidence"}
+    assert keys == estimates | others
     # With the prefix that the Trainer gives, a key `loss` would become its own eval_loss.
     assert not keys & {"loss", "eval_loss"}
-    card, docstring = (FOLDER / "README.md").read_text(), metric.inputs_description
+    card, docstring = (metric_folder / "README.md").read_text(), metric.inputs_description
     for key in keys:
         stem = re.sub(r"_(low|high|reason)$", "", key)
         assert f"`{stem}`" in card, key
-        assert stem in docstring, key
-
-
-# Wrong input
-
-
-@pytest.mark.parametrize("scalar", [2.5, np.float32(2.5), np.array(2.5)])
-def test_a_mean_loss_is_refused_and_not_broadcast_into_a_flat_curve(metric: Any, scalar: Any) -> None:
-    assert refusal(metric, predictions=scalar) == (
-        "predictions are the single number 2.5; give per-token losses of shape (B, T), unreduced, "
-        "as of cross_entropy(..., reduction='none')."
-    )
-
-
-def test_a_scalar_tensor_is_refused(metric: Any) -> None:
-    import torch
-
-    assert refusal(metric, predictions=torch.tensor(2.5)).startswith("predictions are the single number 2.5; ")
-
-
-@pytest.mark.parametrize("shape", [(3,), (0,), (2, 0), (2, 4, 50)])
-def test_another_shape_than_blocks_by_positions_is_refused(metric: Any, shape: tuple[int, ...]) -> None:
-    for predictions in (np.ones(shape), np.ones(shape).tolist()):
-        assert refusal(metric, predictions=predictions).startswith(
-            f"predictions are of shape {shape}; give per-token losses of shape (B, T)"
-        )
-
-
-def test_one_block_without_its_batch_is_refused_by_add_batch_and_taken_by_add(metric: Any) -> None:
-    assert refusal(metric, predictions=[3.0, 2.0]).startswith("predictions are of shape (2,); ")
-    metric.add(prediction=[3.0, 2.0])
-    assert metric.compute()["loss_nats"] == [3.0, 2.0]
-
-
-@pytest.mark.parametrize("prediction", [2.5, [[3.0, 2.0]]])
-def test_add_refuses_what_is_not_one_block(metric: Any, prediction: Any) -> None:
-    with pytest.raises(UserError, match=r"^predictions are of shape"):
-        metric.add(prediction=prediction)
-
-
-def test_a_row_of_another_length_is_named(metric: Any) -> None:
-    assert refusal(metric, predictions=[[3.0, 2.0], [3.0, 2.0], [3.0]]) == (
-        "predictions[2] has length 1, predictions[0] has length 2; every row needs the same. Leave partial blocks out."
-    )
-
-
-def test_a_batch_of_another_length_is_refused(metric: Any, losses: np.ndarray) -> None:
-    metric.add_batch(predictions=losses)
-    with pytest.raises(
-        UserError, match=r"^predictions have 255 losses per row, those added before 256; give every block the same length, or "
-    ):
-        metric.add_batch(predictions=losses[:, 1:])
-
-
-@pytest.mark.parametrize(("value", "shown"), [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf")])
-def test_a_loss_that_is_not_finite_is_named_with_row_and_position(metric: Any, losses: np.ndarray, value: float, shown: str) -> None:
-    losses[12, 99] = value
-    assert refusal(metric, predictions=losses) == (
-        f"predictions[12] at context position 100 is {shown}; "
-        "look for an overflow in the logits (compute them in float32), or leave that row out."
-    )
-
-
-def test_log_probabilities_are_told_from_losses(metric: Any, losses: np.ndarray) -> None:
-    assert re.fullmatch(
-        r"predictions\[0\] at context position 1 is -[\d.]+; "
-        r"a negative log-likelihood is not negative: change the sign of log-probabilities\.",
-        refusal(metric, predictions=-losses),
-    )
-
-
-def test_a_loss_a_rounding_error_under_zero_is_accepted(metric: Any) -> None:
-    assert metric.compute(predictions=[[-1e-3, 1.0]])["loss_nats"] == [-1e-3, 1.0]
-
-
-@pytest.mark.parametrize(
-    "predictions", [None, "losses", [["a", "b"]], [[True, False]], {"loss": 2.5}, [None], [[None, 1.0]], [[[1.0, 2.0], [1.0]]]]
-)
-def test_what_is_not_numbers_is_refused(metric: Any, predictions: Any) -> None:
-    assert refusal(metric, predictions=predictions).startswith("predictions hold something other than numbers; give per-token losses ")
-
-
-@pytest.mark.parametrize(
-    ("document_ids", "sentence"),
-    [
-        (["a"], "there are 1 document_ids for 2 rows of predictions; give one for each row."),
-        ("ab", "document_ids is the single value 'ab'; give a list with one id for each of the 2 rows."),
-        (7, "document_ids is the single value 7; give a list with one id for each of the 2 rows."),
-        (["a", None], "document_ids[1] is None; an id is a text or a whole number."),
-        ([1.0, 2.0], "document_ids[0] is 1.0; an id is a text or a whole number."),
-    ],
-)
-def test_wrong_document_ids_are_refused(metric: Any, document_ids: Any, sentence: str) -> None:
-    assert refusal(metric, predictions=[[1.0], [2.0]], document_ids=document_ids) == sentence
-
-
-@pytest.mark.parametrize("order", [(None, ["a"]), (["a"], None)])
-def test_ids_for_some_batches_only_are_refused(metric: Any, order: tuple[Any, Any]) -> None:
-    metric.add_batch(predictions=[[1.0]], document_ids=order[0])
-    with pytest.raises(UserError, match=r"^document_ids were given for some batches only; give them for every batch or for none\.$"):
-        metric.add_batch(predictions=[[1.0]], document_ids=order[1])
-
-
-def test_ids_without_losses_are_refused(metric: Any) -> None:
-    with pytest.raises(UserError, match=r"^document_ids were given without predictions; "):
-        metric.compute(document_ids=["a"])
-
-
-def test_references_are_refused(metric: Any) -> None:
-    assert refusal(metric, predictions=[[1.0]], references=[[1]]).startswith("references were given; this metric needs only predictions ")
-
-
-def test_several_processes_are_refused_with_the_remedy(evaluate_offline: Any) -> None:
-    with pytest.raises(UserError, match=r"^num_process=2; this metric keeps its sums in one process\. Leave num_process out and gather "):
-        evaluate_offline.load(str(FOLDER), num_process=2, process_id=1)
-
-
-# Memory and files
-
-
-def test_no_rows_are_kept_and_no_file_is_written(metric: Any, losses: np.ndarray, ids: list[str]) -> None:
-    def num_values() -> int:
-        return sum(array.size for array in vars(metric._sums).values() if isinstance(array, np.ndarray))
-
-    metric.add_batch(predictions=losses, document_ids=ids)
-    before = num_values()
-    assert before > 0
-    for _ in range(20):
-        metric.add_batch(predictions=losses, document_ids=ids)
-    assert num_values() == before
-    # No attribute of the module or of its sums holds the blocks.
-    for holder in (metric, metric._sums):
-        for name, value in vars(holder).items():
-            if isinstance(value, (list, tuple, set)) or (isinstance(value, dict) and not name.startswith("_info")):
-                assert len(value) <= 7, name
-    assert metric.data is None
-    assert metric.writer is None
-    assert not [path for path in Path(metric.data_dir).rglob("*") if path.is_file()]
-
-
-def test_it_loads_offline_from_a_copied_folder_in_a_fresh_process(tmp_path: Path) -> None:
-    copied = shutil.copytree(FOLDER, tmp_path / "elsewhere" / "per_position_loss")
-    code = f"""
-import socket
-def refuse(*args): raise AssertionError("the network was asked for")
-socket.socket.connect = refuse
-import evaluate
-for folder in ({str(FOLDER)!r}, {str(copied)!r}, {str(copied / "per_position_loss.py")!r}):
-    metric = evaluate.load(folder)
-    print(metric.compute(predictions=[[4.0, 2.0], [2.0, 1.0]], document_ids=["a", "b"])["loss_nats"])
-"""
-    home = tmp_path / "home"
-    offline = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1", "HF_HOME": str(home), "HOME": str(home), "OMP_NUM_THREADS": "1"}
-    environment = {**os.environ, **offline, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["[3.0, 1.5]"] * 3
-
-
-# Documentation
-
-
-def test_the_examples_of_the_docstring_run(metric: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    results = doctest.testmod(sys.modules[type(metric).__module__], raise_on_error=False)
-    assert results.attempted >= 6
-    assert results.failed == 0
-
-
-@pytest.mark.usefixtures("evaluate_offline")
-def test_the_examples_of_the_card_run() -> None:
-    card = (FOLDER / "README.md").read_text(encoding="utf-8")
-    examples = "\n\n".join(re.findall(r"^```python\n(.*?)^```$", card, flags=re.DOTALL | re.MULTILINE))
-    test = doctest.DocTestParser().get_doctest(examples, {}, "README.md", str(FOLDER / "README.md"), 0)
-    assert len(test.examples) == card.count("\n>>> ") >= 12
-    assert doctest.DocTestRunner().run(test).failed == 0
-
-
-def test_the_card_has_the_front_matter_of_a_metric() -> None:
-    from huggingface_hub import RepoCard
-
-    card = RepoCard.load(FOLDER / "README.md")
-    assert card.data.title == "Per-Position Loss"
-    assert card.data.sdk == "gradio"
-    assert card.data.emoji
-    assert {"evaluate", "metric"} <= set(card.data.tags)
-    for heading in ("Metric Description", "How to Use", "Inputs", "Output Values", "Limitations and Bias", "Citation"):
-        assert re.search(rf"^##+ {heading}$", card.text, flags=re.MULTILINE), heading
-    assert "lower is better" in card.text
-    assert "larger means more use" in card.text
-
-
-def test_evaluate_finds_every_import_of_the_module(evaluate_offline: Any) -> None:
-    found = {name for _, name, _, _ in evaluate_offline.loading.get_imports(str(FOLDER / "per_position_loss.py"))}
-    assert {"datasets", "evaluate", "numpy", "hf_ctxscale"} <= found
-    assert not re.search(r"^import .*,", (FOLDER / "per_position_loss.py").read_text(), flags=re.MULTILINE)
+        assert re.search(rf"\b{stem}\b", docstring), key

@@ -4,23 +4,29 @@ Letters: B blocks of a batch, T context positions (position t at index t - 1). O
 """
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import datasets
 import evaluate
-import numpy as np
 
-from hf_ctxscale.analysis.positions import Estimate, PositionSums, context_gain, loss_curve, mean_loss
+from hf_ctxscale.analysis.positions import (
+    Estimate,
+    PositionLosses,
+    PositionSums,
+    bits_per_byte,
+    context_gain,
+    in_context_score,
+    log_bins,
+    loss_curve,
+    mean_loss,
+)
 from hf_ctxscale.study import UserError
 
-# Rounding in half precision may leave the loss of a certain token a little under zero.
-LOWEST_LOSS_NATS = -0.1
-_NEEDED = "give per-token losses of shape (B, T), unreduced, as of cross_entropy(..., reduction='none')"
+from .checked_inputs import checked_confidence, checked_documents, checked_losses, checked_num_bytes
 
 _DESCRIPTION = """
 Mean negative log-likelihood in nats at every context position, the prediction at position t being made after t tokens of context:
-how well a causal language model uses its context. With document ids, means and the context gain have delete-one-document intervals.
+how well a causal language model uses its context. With document ids, every number has a delete-one-document interval.
 """
 
 _KWARGS_DESCRIPTION = """
@@ -28,25 +34,34 @@ Args:
     predictions: per-token losses in nats, shape (B, T): list of lists, numpy array or torch tensor. Row b is one block of text, column
         t - 1 the loss of the token predicted from t tokens. Every row has the same length, and every loss counts.
     document_ids: optional, B texts or whole numbers; rows with the same id belong to the same document. With ids, intervals are given.
+    num_bytes: optional, bytes of each predicted token, whole numbers of shape (B, T). With them, bits per byte are given.
+    confidence: of the intervals, between 0 and 1; of compute() only. 0.95 where left out.
 Returns:
-    mean_loss_nats: mean over all tokens; `_low`, `_high` its 95 % interval over documents, `_reason` why there is none.
-    context_position: 1..T.
-    loss_nats: mean loss at each position.
-    num_tokens: number of losses at each position.
-    context_gain_nats: mean over positions 65-128 minus mean over (T/2, T]; `_low`, `_high`, `_reason` as above. None where T < 256.
+    mean_loss_nats: mean over all tokens; `_low`, `_high` its interval over documents, `_reason` why it or the interval is None.
+    bits_per_byte: the same loss in bits per byte of text; None without num_bytes. `_low`, `_high`, `_reason` as above.
+    context_gain_nats: mean over positions 65-128 minus mean over (T/2, T]; None where T < 256. `_low`, `_high`, `_reason` as above.
+    in_context_score_nats: mean over positions 481-512 minus 45-55; None where T < 512. `_low`, `_high`, `_reason` as above.
+    context_position: 1..T. loss_nats: mean loss at each position. num_tokens: number of losses at each position.
+    position_from, position_to: ends of log-spaced bins that cover 1..T once, both included.
+    bin_loss_nats: mean over each bin; `_low`, `_high` lists with an interval for each bin by itself, `_reason` why there are none.
     num_blocks: rows. num_documents: different ids, or None without ids. confidence: of the intervals.
 Examples:
     >>> import evaluate
     >>> metric = evaluate.load("hf_ctxscale/metrics/per_position_loss")
     >>> metric.add_batch(predictions=[[4.0, 3.0, 2.0], [4.0, 2.0, 1.5]], document_ids=["a", "b"])
     >>> metric.add(prediction=[4.0, 2.5, 1.0], document_id="c")
-    >>> results = metric.compute()
+    >>> results = metric.compute(confidence=0.9)
     >>> results["loss_nats"]
     [4.0, 2.5, 1.5]
     >>> round(results["mean_loss_nats"], 3), results["num_documents"]
     (2.667, 3)
+    >>> results["mean_loss_nats_low"] < results["mean_loss_nats"] < results["mean_loss_nats_high"]
+    True
     >>> results["context_gain_nats_reason"]
     'the context gain needs a context of 256 tokens or more; this one has 3'
+    >>> results = metric.compute(predictions=[[2.0, 1.0]], num_bytes=[[4, 2]])
+    >>> round(results["bits_per_byte"], 3)
+    0.721
 """
 
 _CITATION = r"""
@@ -80,19 +95,18 @@ class PerPositionLoss(evaluate.Metric):
 
     def _reset(self) -> None:
         self._sums: PositionSums | None = None
-        self._has_documents = False
+        self._given: frozenset[str] = frozenset()  # which of the optional inputs the batches came with
         self._num_blocks = 0
 
     def _info(self) -> evaluate.MetricInfo:
-        losses = datasets.Sequence(datasets.Value("float64"))
+        inputs = {"predictions": datasets.Sequence(datasets.Value("float64"))}
+        ids = {"document_ids": datasets.Value("string")}
+        num_bytes = {"num_bytes": datasets.Sequence(datasets.Value("int64"))}
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation=_CITATION,
             inputs_description=_KWARGS_DESCRIPTION,
-            features=[
-                datasets.Features({"predictions": losses, "document_ids": datasets.Value("string")}),
-                datasets.Features({"predictions": losses}),
-            ],
+            features=[datasets.Features({**inputs, **optional}) for optional in (ids, {**ids, **num_bytes}, num_bytes, {})],
             reference_urls=["https://arxiv.org/abs/2001.08361"],
         )
 
@@ -100,65 +114,103 @@ class PerPositionLoss(evaluate.Metric):
         """Number of blocks added since the last compute."""
         return self._num_blocks
 
-    def add_batch(self, *, predictions: Any, document_ids: Any = None, references: None = None) -> None:
+    def add_batch(self, *, predictions: Any, document_ids: Any = None, num_bytes: Any = None, references: None = None) -> None:
         """Adds a batch of blocks to the sums; all of it or, where something is wrong, nothing.
 
         Raises:
-            UserError: the losses are not (B, T), not finite or negative, T is another one than before, or ids do not match the rows.
+            UserError: the losses are not (B, T), not finite or negative, T is another one than before, or ids or bytes do not match them.
         """
         if references is not None:
-            raise UserError("references were given; this metric needs only predictions (per-token losses) and document_ids.")
-        losses_BT = _checked_losses(predictions)
+            raise UserError("references were given; this metric needs only predictions (per-token losses), document_ids and num_bytes.")
+        losses_BT = checked_losses(predictions)
         num_blocks, context_tokens = losses_BT.shape
-        documents = None if document_ids is None else _checked_documents(document_ids, num_blocks=num_blocks)
+        documents = [""] * num_blocks if document_ids is None else checked_documents(document_ids, num_blocks=num_blocks)
+        num_bytes_BT = None if num_bytes is None else checked_num_bytes(num_bytes, shape=(num_blocks, context_tokens))
         if self._sums is not None and context_tokens != self._sums.context_tokens:
             raise UserError(
                 f"predictions have {context_tokens} losses per row, those added before {self._sums.context_tokens}; give every block the "
                 "same length, or call compute() before you change it."
             )
-        if self._num_blocks and self._has_documents != (documents is not None):
-            raise UserError("document_ids were given for some batches only; give them for every batch or for none.")
+        given = _names_of_given(document_ids=document_ids, num_bytes=num_bytes)
+        if self._num_blocks and given != self._given:
+            some = " and ".join(sorted(given ^ self._given))
+            raise UserError(f"{some} were given for some batches only; give them for every batch or for none.")
 
         sums = self._sums or PositionSums(context_tokens)
-        sums.add(losses_BT, documents=[""] * num_blocks if documents is None else documents)
-        self._sums, self._has_documents = sums, documents is not None
+        sums.add(losses_BT, documents=documents, num_bytes_BT=num_bytes_BT)
+        self._sums, self._given = sums, given
         self._num_blocks += num_blocks
 
-    def add(self, *, prediction: Any, document_id: Any = None, reference: None = None) -> None:
-        """Adds one block, T losses, to the sums.
+    def add(self, *, prediction: Any, document_id: Any = None, num_bytes: Any = None, reference: None = None) -> None:
+        """Adds one block, T losses and as many numbers of bytes, to the sums.
 
         Raises:
             UserError: as for `add_batch`.
         """
-        self.add_batch(predictions=[prediction], document_ids=None if document_id is None else [document_id], references=reference)
+        document_ids, bytes_of_block = (None if value is None else [value] for value in (document_id, num_bytes))
+        self.add_batch(predictions=[prediction], document_ids=document_ids, num_bytes=bytes_of_block, references=reference)
 
-    def compute(self, *, predictions: Any = None, document_ids: Any = None, references: None = None) -> dict[str, Any]:
+    def compute(
+        self, *, predictions: Any = None, document_ids: Any = None, num_bytes: Any = None, references: None = None, confidence: float = 0.95
+    ) -> dict[str, Any]:
         """Adds what is given, returns the results over all that was added, and starts afresh.
 
         Raises:
-            UserError: as for `add_batch`, or nothing was added.
+            UserError: as for `add_batch`, or nothing was added, or the confidence does not lie between 0 and 1.
         """
+        # First, so that a wrong confidence does not cost what was added before.
+        confidence = checked_confidence(confidence)
         if predictions is not None:
-            self.add_batch(predictions=predictions, document_ids=document_ids, references=references)
-        elif document_ids is not None:
-            raise UserError("document_ids were given without predictions; give both, or neither after add_batch().")
+            self.add_batch(predictions=predictions, document_ids=document_ids, num_bytes=num_bytes, references=references)
+        elif given := _names_of_given(document_ids=document_ids, num_bytes=num_bytes):
+            raise UserError(f"{' and '.join(sorted(given))} were given without predictions; give both, or neither after add_batch().")
         if self._sums is None or not self._num_blocks:
             raise UserError("there are no losses to compute from; pass predictions, or call add_batch() first.")
-        losses = self._sums.result()
-        has_documents, num_blocks = self._has_documents, self._num_blocks
+        losses, given, num_blocks = self._sums.result(), self._given, self._num_blocks
         self._reset()
-        mean = mean_loss(losses)
-        # No key is called `loss`: the Trainer would take it for its own eval_loss.
+        has_documents = "document_ids" in given
         return {
-            **_named("mean_loss_nats", mean, has_documents=has_documents),
-            "context_position": list(range(1, losses.context_tokens + 1)),
-            "loss_nats": loss_curve(losses).tolist(),
-            "num_tokens": losses.num_tokens.sum(axis=0).tolist(),
-            **_named("context_gain_nats", context_gain(losses), has_documents=has_documents),
+            **_results(losses, has_documents=has_documents, has_bytes="num_bytes" in given, confidence=confidence),
             "num_blocks": num_blocks,
             "num_documents": len(losses.documents) if has_documents else None,
-            "confidence": mean.confidence,
+            "confidence": confidence,
         }
+
+
+def _names_of_given(**inputs: Any) -> frozenset[str]:
+    return frozenset(name for name, value in inputs.items() if value is not None)
+
+
+def _results(losses: PositionLosses, *, has_documents: bool, has_bytes: bool, confidence: float) -> dict[str, Any]:
+    """Every statistic of the sums. No key is called `loss`: the Trainer would take it for its own eval_loss."""
+    results: dict[str, Any] = {}
+    for name, estimate in (
+        ("mean_loss_nats", mean_loss(losses, confidence=confidence)),
+        ("bits_per_byte", bits_per_byte(losses, confidence=confidence)),
+        ("context_gain_nats", context_gain(losses, confidence=confidence)),
+        ("in_context_score_nats", in_context_score(losses, confidence=confidence)),
+    ):
+        results |= _named(name, estimate, has_documents=has_documents)
+    if not has_bytes:
+        results["bits_per_byte_reason"] = "no num_bytes were given: the number of bytes per token is not known"
+
+    bins = log_bins(losses.context_tokens)
+    named_bins = [
+        _named("bin_loss_nats", mean_loss(losses, positions=positions, confidence=confidence), has_documents=has_documents)
+        for positions in bins
+    ]
+    # Every loss of a block counts, so all bins have the same documents: what prevents one interval prevents all.
+    reason = named_bins[0].pop("bin_loss_nats_reason")
+    return {
+        **results,
+        "context_position": list(range(1, losses.context_tokens + 1)),
+        "loss_nats": loss_curve(losses).tolist(),
+        "num_tokens": losses.num_tokens.sum(axis=0).tolist(),
+        "position_from": [first for first, _ in bins],
+        "position_to": [last for _, last in bins],
+        **{key: [named[key] for named in named_bins] for key in named_bins[0]},
+        "bin_loss_nats_reason": reason,
+    }
 
 
 def _named(name: str, estimate: Estimate, *, has_documents: bool) -> dict[str, Any]:
@@ -168,70 +220,3 @@ def _named(name: str, estimate: Estimate, *, has_documents: bool) -> dict[str, A
         reason = "no document_ids were given: no interval is possible"
     values = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return {**{key: value if math.isfinite(value) else None for key, value in values.items()}, f"{name}_reason": reason}
-
-
-def _checked_losses(predictions: Any) -> np.ndarray:
-    """Per-token losses as (B, T) float64.
-
-    Raises:
-        UserError: they are not such losses.
-    """
-    # A list goes row by row (so does an array of lists), so that it may hold tensors and a row of another length can be named.
-    is_array = hasattr(predictions, "ndim") and getattr(getattr(predictions, "dtype", None), "kind", None) != "O"
-    losses: np.ndarray
-    if isinstance(predictions, Iterable) and not isinstance(predictions, str) and not is_array:
-        rows = [_as_float64(row) for row in predictions]
-        for number, row in enumerate(rows):
-            if row.shape != rows[0].shape:
-                raise UserError(
-                    f"predictions[{number}] has length {row.size}, predictions[0] has length {rows[0].size}; every row needs the same. "
-                    "Leave partial blocks out."
-                )
-        losses = np.stack(rows) if rows else np.zeros(0)
-    else:
-        losses = _as_float64(predictions)
-
-    if losses.ndim != 2 or losses.shape[1] == 0:
-        given = f"the single number {losses:g}" if losses.ndim == 0 else f"of shape {losses.shape}"
-        raise UserError(f"predictions are {given}; {_NEEDED}.")
-    _refuse_where(~np.isfinite(losses), losses, "look for an overflow in the logits (compute them in float32), or leave that row out")
-    _refuse_where(losses < LOWEST_LOSS_NATS, losses, "a negative log-likelihood is not negative: change the sign of log-probabilities")
-    return losses
-
-
-def _as_float64(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):
-        # Upcast before numpy sees it, which has no bfloat16; on the CPU, since not every device has float64.
-        value = value.detach().cpu().double().numpy()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):
-        array = np.asarray(None)
-    if array.dtype.kind not in "fiu":
-        raise UserError(f"predictions hold something other than numbers; {_NEEDED}.")
-    return array.astype(np.float64)
-
-
-def _refuse_where(bad_BT: np.ndarray, losses_BT: np.ndarray, remedy: str) -> None:
-    if bad_BT.any():
-        row, index = np.argwhere(bad_BT)[0]
-        raise UserError(f"predictions[{row}] at context position {index + 1} is {losses_BT[row, index]:g}; {remedy}.")
-
-
-def _checked_documents(document_ids: Any, *, num_blocks: int) -> list[str]:
-    """One id for each row.
-
-    Raises:
-        UserError: ids are not texts or whole numbers, or their number is another one.
-    """
-    ids = document_ids.tolist() if hasattr(document_ids, "tolist") else document_ids
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise UserError(f"document_ids is the single value {ids!r}; give a list with one id for each of the {num_blocks} rows.")
-    ids = list(ids)
-    if len(ids) != num_blocks:
-        raise UserError(f"there are {len(ids)} document_ids for {num_blocks} rows of predictions; give one for each row.")
-    for row, document in enumerate(ids):
-        # Missing ids and NaN would all become one document.
-        if isinstance(document, bool) or not isinstance(document, (str, int, np.integer)):
-            raise UserError(f"document_ids[{row}] is {document!r}; an id is a text or a whole number.")
-    return [str(document) for document in ids]
