@@ -9,10 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from paired import Comparison, Row, Setting, Step, compare
+from peak_memory import peak_bytes
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
@@ -119,21 +119,6 @@ def _measure_peak(way: str, size: HeadSize, setting: Setting, num_threads: int) 
     torch.set_num_threads(num_threads)
     _pass(way, _draw(HeadSize(8, 16, 32), setting.device), setting)  # loads what is loaded once
     inputs = _draw(size, setting.device)
-    if setting.device.type == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        loss = _pass(way, inputs, setting).item()
-        return torch.cuda.max_memory_allocated() - before, loss
-    # Not getrusage: its ru_maxrss begins with what the parent had when this process was started.
-    if not Path("/proc/self/clear_refs").exists():
-        return None, _pass(way, inputs, setting).item()
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
-    before = _resident_peak_bytes()
-    loss = _pass(way, inputs, setting).item()
-    return _resident_peak_bytes() - before, loss
-
-
-def _resident_peak_bytes() -> int:
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
+    losses: list[float] = []
+    peak = peak_bytes(lambda: losses.append(_pass(way, inputs, setting).item()), setting.device)
+    return peak, losses[0]
