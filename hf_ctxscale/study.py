@@ -1,5 +1,6 @@
 """The study folder: where every stage's files lie, what a run and a score record, and the columns of the result tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -95,6 +96,15 @@ class Cut(BaseModel):
     context_to: int  # tokens that the last target of a run sees, at most 9k/8
 
 
+# The ablation has targets enough where L(128) - L(T) is known well enough: the context gain's first half ends there.
+SHORTER_CONTEXT_TOKENS = 128
+
+
+def shorter_cut(cuts: Sequence[Cut]) -> int:
+    """Index of the cut that is set against the whole context: 128 tokens, or the largest below T where T is 128 or less."""
+    return max((index for index, cut in enumerate(cuts[:-1]) if cut.context_tokens <= SHORTER_CONTEXT_TOKENS), default=0)
+
+
 class AblationRecord(BaseModel):
     """How the same targets were predicted from less and less context; the losses by cut are in ``ablation.parquet``."""
 
@@ -114,7 +124,7 @@ class AblationRecord(BaseModel):
         """The standard error that decides when there are targets enough, and of what it is."""
         if self.std_error_nats is None:
             return "no standard error"
-        shorter = max((cut.context_tokens for cut in self.cuts[:-1] if cut.context_tokens <= 128), default=1)
+        shorter = self.cuts[shorter_cut(self.cuts)].context_tokens
         return f"standard error of L({shorter}) − L({self.cuts[-1].context_tokens}) {self.std_error_nats:.4f} nats"
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from hf_ctxscale.analysis.estimates import jackknife
-from hf_ctxscale.analysis.positions import GAIN_WINDOW, PositionLosses, PositionSums, window_means
+from hf_ctxscale.analysis.positions import PositionLosses, PositionSums, window_means
 from hf_ctxscale.analysis.sums import merged
 from hf_ctxscale.data.blocks import NOT_SCORED, Windows
 from hf_ctxscale.scoring.fitting_rows import FittingRows
 from hf_ctxscale.scoring.resuming import Kept, sum_units
 from hf_ctxscale.scoring.score_model import check_finite, losses_of, owned_rows, with_bos
 from hf_ctxscale.scoring.token_losses import TokenLosses
-from hf_ctxscale.study import AblationRecord, Cut, UserError
+from hf_ctxscale.study import AblationRecord, Cut, UserError, shorter_cut
 
 # A run holds k to 9k/8 tokens of context, so that k/8 neighbouring targets share it: about nine tokens are fed for each target, not k.
 SHARE = 8
@@ -134,7 +134,7 @@ def ablate_context(
 
 def gain_std_error(losses: PositionLosses, cuts: Sequence[Cut]) -> float:
     """Standard error of L(128) - L(T) over documents, in nats; of the largest cut below T where T is 128 or less. Infinite for a single document."""
-    column = max((number for number, cut in enumerate(cuts[:-1], start=1) if cut.context_tokens <= GAIN_WINDOW[1]), default=1)
+    column = 1 + shorter_cut(cuts)
     means_RW = window_means(losses, [(column, column), (len(cuts), len(cuts))])
     std_error = jackknife(means_RW[:, 0] - means_RW[:, 1]).std_error
     return std_error if math.isfinite(std_error) else math.inf

@@ -60,8 +60,7 @@ def open_causal_lm(
     Raises:
         UserError: it cannot be reached, is gated, is no causal language model, lacks weights, or its tokenizer is missing or of another vocabulary.
     """
-    if dtype not in DTYPES:
-        raise UserError(f"dtype {dtype!r} is not known; allowed: {', '.join(DTYPES)}.")
+    check_dtype(dtype)
     place = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     config = open_config(name, revision=revision, trust_remote_code=trust_remote_code)
     commit = commit_of(name, revision=revision)
@@ -99,6 +98,12 @@ def commit_of(name: str, *, revision: str | None = None) -> str | None:
         file = cached_file(name, "config.json", revision=revision)
         assert file is not None
         return Path(file).parent.name
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises a UserError where a model cannot be opened in such numbers."""
+    if dtype not in DTYPES:
+        raise UserError(f"dtype {dtype!r} is not known; allowed: {', '.join(DTYPES)}.")
 
 
 def open_config(name: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:

@@ -86,19 +86,15 @@ def score(
             max_windows_per_document=max_windows_per_document,
             seed=seed,
         )
-        was_training = network.training
-        try:
-            return score_model(
-                network,
-                chosen,
-                documents=tokens.split(text.split).documents,
-                num_bytes_by_id=tokens.num_bytes_by_id,
-                batch_blocks=batch_blocks,
-                bos_ids=bos_ids,
-                show=show,
-            )
-        finally:
-            network.train(was_training)
+        return score_model(
+            network,
+            chosen,
+            documents=tokens.split(text.split).documents,
+            num_bytes_by_id=tokens.num_bytes_by_id,
+            batch_blocks=batch_blocks,
+            bos_ids=bos_ids,
+            show=show,
+        )
 
 
 def _of_texts(texts: Sequence[str], study: Study) -> ScoredCorpus:

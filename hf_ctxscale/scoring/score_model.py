@@ -38,17 +38,22 @@ def score_model(
     bos_ids: tuple[int, ...] = (),
     show: Show = lambda done, total: None,
 ) -> PositionLosses:
-    """Losses by position alone, of a model in memory; arguments as for `score_windows`."""
+    """Losses by position alone, of a model in memory, which is left in the mode that it was in; arguments as for `score_windows`."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    scored = score_windows(
-        TokenLosses(model),
-        windows,
-        documents=documents,
-        num_bytes_by_id=num_bytes_by_id,
-        batch_blocks=batch_blocks,
-        bos_ids=bos_ids,
-        show=show,
-    )
+    try:
+        scored = score_windows(
+            TokenLosses(model),
+            windows,
+            documents=documents,
+            num_bytes_by_id=num_bytes_by_id,
+            batch_blocks=batch_blocks,
+            bos_ids=bos_ids,
+            show=show,
+        )
+    finally:
+        for module, training in modes:  # some parts may have been frozen in evaluation mode
+            module.training = training
     return scored.by_position
 
 

@@ -10,9 +10,9 @@ from hf_ctxscale.data.blocks import Windows
 from hf_ctxscale.data.tokens import Tokens
 from hf_ctxscale.scoring.measure import Plan, Show, choose_windows, measure, measure_ablation, with_score_id
 from hf_ctxscale.scoring.open_model import (
-    DTYPES,
     OpenedModel,
     bos_ids_of,
+    check_dtype,
     commit_of,
     max_positions_of,
     open_causal_lm,
@@ -61,8 +61,7 @@ def score_models(
     Raises:
         UserError: a model, the corpus or the options cannot be used; what was finished before stays.
     """
-    if options.dtype not in DTYPES:
-        raise UserError(f"dtype {options.dtype!r} is not known; allowed: {', '.join(DTYPES)}.")
+    check_dtype(options.dtype)
     if options.ablation and options.carry_state:
         raise UserError(
             "--ablation cuts the context that a model has seen, --carry-state keeps all of the document in its state: they exclude each other; "

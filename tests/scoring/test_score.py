@@ -85,5 +85,7 @@ def test_a_text_given_as_a_corpus_is_answered_by_a_sentence(model, tokenizer):
 @pytest.mark.parametrize("training", [True, False])
 def test_a_model_in_training_is_left_in_training(model, tokenizer, text_folder, training):
     model.train(training)
+    model.transformer.wte.eval()  # frozen
     hf_ctxscale.score(model, text_folder, context_tokens=CONTEXT, tokenizer=tokenizer, max_windows_per_document=1)
-    assert model.training == training
+    assert model.training == model.transformer.h.training == training
+    assert not model.transformer.wte.training
