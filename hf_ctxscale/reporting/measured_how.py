@@ -74,7 +74,7 @@ def effective_context_in_words() -> str:
     """The definition, for a reader who meets the number for the first time."""
     return (
         f"Effective context is the shortest context from which on the loss stays at most {EPSILON_NATS:g} nats above that with the whole context, for the same "
-        "target tokens. Where more context makes the loss higher, it is as short. Where the model still gains at "
+        "target tokens. Context that only makes the loss higher does not lengthen it. Where the model still gains at "
         'the whole context it is "at least" that; it is never compared between different whole contexts.'
     )
 
