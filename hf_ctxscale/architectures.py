@@ -1,6 +1,6 @@
 """TABLE: the architectures that a study can train, one entry each; counting, matching, training, colours and legends read it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -127,3 +127,17 @@ def find_architecture(name: str) -> Architecture:
             f"unknown architecture {name!r}; allowed: {', '.join(sorted(TABLE))}. Add an entry to hf_ctxscale/architectures.py for a new one."
         )
     return TABLE[name]
+
+
+def family_label(architecture: str) -> str:
+    """What charts and reports call a family; an architecture that the table does not hold is called by its key."""
+    return TABLE[architecture].label if architecture in TABLE else architecture
+
+
+def series_label(architecture: str, depths: Iterable[int | None]) -> str:
+    """``LSTM, 2 layers``, or ``LSTM`` where the depths are several or not known."""
+    known = set(depths)
+    depth = known.pop() if len(known) == 1 else None
+    if depth is None:
+        return family_label(architecture)
+    return f"{family_label(architecture)}, {depth} layer{'' if depth == 1 else 's'}"

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-FITS_FORMAT = 1  # of results/fits.json
+FITS_FORMAT = 2  # of results/fits.json
+
+EXACT_PREDICTOR = "ctxscale_exact_predictor"  # model_type of the best possible prediction, where a source's probabilities are known
 
 Precision = Literal["float32", "bfloat16"]
 WindowPolicy = Literal["within", "start", "packed"]
@@ -174,6 +176,9 @@ class ScoreRecord(BaseModel):
     ablation: AblationRecord | None = None
 
 
+Record = TypeVar("Record", RunRecord, ScoreRecord)
+
+
 @dataclass(frozen=True)
 class Study:
     """Paths inside one study folder. Nothing is created until something is written."""
@@ -219,6 +224,11 @@ class Study:
     def fits_file(self) -> Path:
         """Fits and claims."""
         return self.results / "fits.json"
+
+    @property
+    def table_file(self) -> Path:
+        """Numbers from elsewhere that are analysed without runs and scores of the study's own."""
+        return self.folder / "table.csv"
 
     @property
     def comparisons_file(self) -> Path:
@@ -272,16 +282,31 @@ class Study:
 
     def run_records(self) -> list[RunRecord]:
         """Every run that has a record, in order of its id."""
-        return [RunRecord.model_validate_json(f.read_text()) for f in sorted(self.runs.glob("*/run.json"))]
+        return [_read_record(f, RunRecord) for f in sorted(self.runs.glob("*/run.json"))]
 
     def score_records(self) -> list[ScoreRecord]:
         """Every finished score, in order of its id."""
-        return [ScoreRecord.model_validate_json(f.read_text()) for f in sorted(self.scores.glob("*/score.json"))]
+        return [_read_record(f, ScoreRecord) for f in sorted(self.scores.glob("*/score.json"))]
 
     @property
     def ablation_rounds(self) -> int:
         """Rounds of the furthest ablation of a run so far, at least one."""
         return max((score.ablation.num_rounds for score in self.score_records() if score.run_id and score.ablation), default=1)
+
+
+def _read_record(path: Path, kind: type[Record]) -> Record:
+    """A record that somebody may have edited, or that belongs to another version.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        # Of a record with many mistakes the first says enough.
+        mistakes = error.errors() if isinstance(error, ValidationError) else []
+        what = f"{'.'.join(map(str, mistakes[0]['loc']))}: {mistakes[0]['msg']}".lstrip(": ") if mistakes else str(error)
+        raise UserError(f"{path} is no record that this version reads ({what}); restore it, or remove the folder {path.parent}.") from None
 
 
 # The result tables. Every interval column is a 95 % one; an empty cell is null, never a number that stands for "missing".

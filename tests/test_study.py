@@ -231,6 +231,16 @@ def test_records_of_a_study_come_in_order_of_their_ids(tmp_path: Path) -> None:
     assert [record.score_id for record in folder.score_records()] == ["gpt2-2", "lstm-1", "lstm-4"]
 
 
+@pytest.mark.parametrize("text", ['{"run_id":', "{}", "null", "\udcff"])
+def test_a_record_that_cannot_be_read_is_a_sentence_with_its_path(tmp_path: Path, text: str) -> None:
+    folder = Study(tmp_path)
+    for path, read in ((folder.run_file("a"), folder.run_records), (folder.score_file("a"), folder.score_records)):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
+        with pytest.raises(UserError, match=rf"{path.name} is no record that this version reads \(.+\); restore it, or remove"):
+            read()
+
+
 def test_files_lie_where_the_design_says(tmp_path: Path) -> None:
     folder = Study(tmp_path)
     paths = {
@@ -243,6 +253,7 @@ def test_files_lie_where_the_design_says(tmp_path: Path) -> None:
         "scores/s/losses.parquet": folder.losses_file("s"),
         "results/curves.parquet": folder.results_file("curves"),
         "results/fits.json": folder.fits_file,
+        "table.csv": folder.table_file,
         "charts": folder.charts,
     }
     for relative, path in paths.items():

@@ -1,18 +1,22 @@
-"""The claims of the figure, each put to a study: a measured value, an interval, a rule and a verdict."""
+"""The claims of the figure, each put to a study: a measured value, an interval, a p value, a rule and a verdict."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+import math
+from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
-
-from hf_ctxscale.analysis.estimates import Estimate, jackknife, no_estimate
+from hf_ctxscale.analysis.claim_questions import Kind, Losses, Question
+from hf_ctxscale.analysis.claims_of_context import context_questions
+from hf_ctxscale.analysis.claims_of_exponents import exponent_questions
+from hf_ctxscale.analysis.claims_of_size import size_questions
+from hf_ctxscale.analysis.estimates import Estimate, no_estimate
+from hf_ctxscale.analysis.holm import holm
 from hf_ctxscale.analysis.ladder import Cell, Ladder, UntestableError
-from hf_ctxscale.analysis.measured import Measured, MeasuredRun, seed_means
-from hf_ctxscale.analysis.positions import GAIN_WINDOW, Window, context_gain_obstacle, last_octave
-from hf_ctxscale.analysis.verdicts import EPSILON_NATS, Rule, Verdict, above, flat
+from hf_ctxscale.analysis.measured import Measured
+from hf_ctxscale.analysis.replicates import Replicates, percentile_estimate
+from hf_ctxscale.analysis.verdicts import SIGNIFICANCE, Rule, Verdict
 
-EARLY: Window = (17, 32)  # where both families have seen a little context
+ONE_SEED = "one seed: this interval is conditional on these trained models, and another seed may change it"
+THESE_MODELS = "one seed: said of these trained models alone"
 
 
 @dataclass(frozen=True)
@@ -21,139 +25,97 @@ class Claim:
 
     id: str
     claim: str
-    measured: Estimate  # in nats per token; NaN where the claim could not be tested
+    kind: Kind
+    measured: Estimate  # NaN where the claim could not be tested
+    unit: str
     rule: Rule
     verdict: Verdict
-    reason: str | None  # why it is undecided, where that is not for the interval alone
-    runs: tuple[MeasuredRun, ...]  # what the value rests on
-    unit: str = "nats"
+    reason: str | None  # why it is undecided, where that is not for the interval alone; or what the verdict is limited to
+    runs: Cell  # what the value rests on
+    paper: float | None  # the paper's value of the same quantity
+    p_value: float | None = None  # None: it could not be tested
+    p_adjusted: float | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """What results/fits.json holds of it."""
+        measured = self.measured
+        tokens = [run.record.train_tokens for run in self.runs]
+        return {
+            "id": self.id,
+            "claim": self.claim,
+            "kind": self.kind,
+            "measured": _number(measured.value),
+            "unit": self.unit,
+            "low": _number(measured.low),
+            "high": _number(measured.high),
+            "confidence": measured.confidence,
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+            "paper": self.paper,
+            "rule": self.rule.sentence,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "num_documents": measured.num_documents,
+            "num_runs": len(self.runs),
+            "seeds": sorted({run.record.seed for run in self.runs}),
+            "run_ids": [run.record.run_id for run in self.runs],
+            "train_tokens": [min(tokens), max(tokens)] if tokens else None,
+        }
 
 
-def judge_claims(measured: Measured) -> tuple[Claim, ...]:
-    """Puts every claim to the study: first loss against size, then loss against context, then depth.
+def judge_claims(measured: Measured, replicates: Replicates) -> tuple[Claim, ...]:
+    """Puts every claim to the study: first loss against size, then loss against context, then the exponents.
 
-    A claim that the study cannot test comes back undecided, with the reason. Seeds are averaged; differences are paired by document.
+    A claim that the study cannot test comes back undecided, with the reason. Seeds are averaged; differences are paired by document. A
+    verdict stands where the interval decides by the rule and p stays small enough after Holm's correction for all claims that were tested.
+
+    Args:
+        measured: the runs at their full budget.
+        replicates: of these runs, or of these and others.
     """
-    ladder = Ladder(measured)
-    size = f"At {ladder.largest_words}"
-    late = last_octave(measured.context_tokens)
-    late_words, early_words, gain_words = (f"positions {first}-{last}" for first, last in (late, EARLY, GAIN_WINDOW))
-    if context_gain_obstacle(measured.context_tokens):
-        # The last octave then begins too early to be set against the others; its numbers would make no sense in the sentences.
-        late_words = "the end of a longer context"
-    best = ladder.best_words("LSTM", size=ladder.largest)
-    claims = [
-        _judge(
-            "transformer_below_best_lstm",
-            f"{size}, the Transformer's loss is below that of {best}.",
-            rule=above(0.0),
-            measure=partial(_gap, ladder),
-            ladder=ladder,
-        ),
-        _judge(
-            "transformer_gap_grows_with_size",
-            f"The Transformer's advantage over the best LSTM grows {ladder.growth_words}.",
-            rule=above(0.0),
-            measure=partial(_growth_with_size, ladder),
-            ladder=ladder,
-        ),
-    ]
-    for depth in ladder.lstm_depths:
-        claims.append(
-            _judge(
-                f"lstm_{depth}_flat_beyond_64",
-                f"{size}, the {depth}-layer LSTM is flat beyond 64 tokens of context: it loses the same at {gain_words} and {late_words}.",
-                rule=flat(),
-                measure=partial(_lstm_gain, ladder, depth),
-                ladder=ladder,
-            )
-        )
-    claims += [
-        _judge(
-            "transformer_gains_beyond_64",
-            f"{size}, the Transformer still gains beyond {gain_words}: it loses over {EPSILON_NATS:g} nats less at {late_words}.",
-            rule=above(EPSILON_NATS),
-            measure=partial(_transformer_gain, ladder),
-            ladder=ladder,
-        ),
-        _judge(
-            "transformer_advantage_grows_along_context",
-            f"{size}, the Transformer's advantage over {best} is larger at {late_words} than at {early_words}.",
-            rule=above(0.0),
-            measure=partial(_growth_along_context, ladder),
-            ladder=ladder,
-        ),
-        _judge(
-            "lstm_depth_lowers_loss",
-            f"{size}, more layers lower the LSTM's loss{_depths_words(ladder)}.",
-            rule=above(0.0),
-            measure=partial(_depth_effect, ladder),
-            ladder=ladder,
-        ),
-    ]
+    losses = Losses(Ladder(measured), replicates.only(measured))
+    questions = [*size_questions(losses), *context_questions(losses), *exponent_questions(losses)]
+    claims = [_judge(question, losses) for question in questions]
+    tested = [place for place, claim in enumerate(claims) if claim.p_value is not None]
+    adjusted = holm([claims[place].p_value or 0.0 for place in tested])
+    for place, p_adjusted in zip(tested, adjusted, strict=True):
+        claims[place] = _corrected(claims[place], p_adjusted, num_tested=len(tested), replicates=losses.replicates)
     return tuple(claims)
 
 
-def _judge(id: str, claim: str, *, rule: Rule, measure: Callable[[], tuple[np.ndarray, Cell]], ladder: Ladder) -> Claim:
+def _judge(question: Question, losses: Losses) -> Claim:
+    """The claim by its interval alone."""
+    num_documents = len(losses.ladder.measured.documents)
+
+    def claim(measured: Estimate, verdict: Verdict, reason: str | None, runs: Cell = ()) -> Claim:
+        return Claim(
+            question.id, question.claim, question.kind, measured, question.unit, question.rule, verdict, reason, runs, question.paper
+        )
+
     try:
-        values_R, runs = measure()
+        values_R, runs = question.measure()
     except UntestableError as error:
         why = str(error)
-        nothing = no_estimate(why, confidence=rule.confidence, num_documents=len(ladder.measured.documents))
-        return Claim(id, claim, nothing, rule, "undecided", why, ())
-    estimate = jackknife(values_R, confidence=rule.confidence, weights_D=ladder.measured.weights_D)
-    verdict, reason = rule.judge(estimate)
-    return Claim(id, claim, estimate, rule, verdict, reason, runs)
+        return claim(no_estimate(why, confidence=question.rule.confidence, num_documents=num_documents), "undecided", why)
+    estimate = percentile_estimate(values_R, confidence=question.rule.confidence, num_documents=num_documents)
+    verdict, reason = question.rule.judge(estimate)
+    if reason is None and question.kind != "gain" and losses.replicates.covers == "documents":
+        reason = ONE_SEED
+    if reason:
+        return claim(estimate, "undecided", reason, runs)
+    return replace(claim(estimate, verdict, None, runs), p_value=question.rule.p_value(values_R[1:]))
 
 
-def _gap(ladder: Ladder) -> tuple[np.ndarray, Cell]:
-    return ladder.gap([_everywhere(ladder)], weights=[1.0], size=ladder.largest)
+def _corrected(claim: Claim, p_adjusted: float, *, num_tested: int, replicates: Replicates) -> Claim:
+    """The claim with Holm's correction, which takes a verdict back where the list is too long for it."""
+    claim = replace(claim, p_adjusted=p_adjusted)
+    if claim.verdict == "undecided":
+        return claim
+    if p_adjusted > SIGNIFICANCE:
+        reason = f"the interval alone says {claim.verdict}, but among {num_tested} claims p is {p_adjusted:.2g} after Holm's correction"
+        return replace(claim, verdict="undecided", reason=reason)
+    return replace(claim, reason=THESE_MODELS) if replicates.covers == "documents" else claim
 
 
-def _growth_with_size(ladder: Ladder) -> tuple[np.ndarray, Cell]:
-    large_R, large_runs = _gap(ladder)
-    if len(ladder.sizes) < 2:
-        raise UntestableError("this needs two sizes at which both families are finished and scored; the study has one")
-    small_R, small_runs = ladder.gap([_everywhere(ladder)], weights=[1.0], size=ladder.sizes[0])
-    return large_R - small_R, large_runs + small_runs
-
-
-def _growth_along_context(ladder: Ladder) -> tuple[np.ndarray, Cell]:
-    late = last_octave(ladder.measured.context_tokens)
-    if late[0] <= EARLY[1]:
-        raise UntestableError(f"this needs a context of {2 * EARLY[1]} tokens or more; this one has {late[1]}")
-    return ladder.gap([late, EARLY], weights=[1.0, -1.0], size=ladder.largest)
-
-
-def _lstm_gain(ladder: Ladder, num_layers: int) -> tuple[np.ndarray, Cell]:
-    return _gain(ladder.lstm(num_layers))
-
-
-def _transformer_gain(ladder: Ladder) -> tuple[np.ndarray, Cell]:
-    return _gain(ladder.best("Transformer", size=ladder.largest))
-
-
-def _gain(cell: Cell) -> tuple[np.ndarray, Cell]:
-    context_tokens = cell[0].losses.context_tokens
-    obstacle = context_gain_obstacle(context_tokens)
-    if obstacle:
-        raise UntestableError(obstacle)
-    return seed_means(cell, [GAIN_WINDOW, last_octave(context_tokens)]) @ np.array([1.0, -1.0]), cell
-
-
-def _depth_effect(ladder: Ladder) -> tuple[np.ndarray, Cell]:
-    if len(ladder.lstm_depths) < 2:
-        raise UntestableError(f"this needs LSTMs of two depths; the study has {len(ladder.lstm_depths) or 'none'}")
-    shallow, deep = ladder.lstm(ladder.lstm_depths[0]), ladder.lstm(ladder.lstm_depths[-1])
-    window = _everywhere(ladder)
-    return (seed_means(shallow, [window]) - seed_means(deep, [window]))[:, 0], shallow + deep
-
-
-def _depths_words(ladder: Ladder) -> str:
-    if len(ladder.lstm_depths) < 2:
-        return ""
-    return f": that of {ladder.lstm_depths[-1]} layers is below that of {ladder.lstm_depths[0]}"
-
-
-def _everywhere(ladder: Ladder) -> Window:
-    return (1, ladder.measured.context_tokens)
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,17 +1,19 @@
 """Ladder: which runs of a study the claims compare: the sizes that both families finished, and the best depth by validation loss."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from hf_ctxscale.analysis.measured import Measured, MeasuredRun, seed_means, validation_loss
-from hf_ctxscale.analysis.positions import Window
+from hf_ctxscale.analysis.measured import Measured, MeasuredRun, validation_loss
 from hf_ctxscale.architectures import TABLE
 
 Family = Literal["LSTM", "Transformer"]
 Cell = tuple[MeasuredRun, ...]  # the runs of one series at one size: one per seed
+
+SAME_SIZE = 1.03  # ratio of two sizes that count as equal: as near as families are matched by default
 
 
 class UntestableError(Exception):
@@ -49,11 +51,18 @@ class Ladder:
         return self.sizes[-1]
 
     @property
-    def largest_words(self) -> str:
-        """The largest size for a sentence, which says so where a larger one was planned."""
-        planned = max(run.target_body_params for run in self.measured.planned)
+    def families(self) -> set[Family]:
+        """Those of which a run is finished and scored."""
+        return {family for run in self.measured.runs if (family := family_of(run.record.architecture))}
+
+    def size_words(self, size: int) -> str:
+        """A size for a sentence; of the largest it says so, and whether a larger one was planned."""
+        if size != self.largest:
+            return f"{size:,} body parameters"
+        compared = [run for run in self.measured.planned if family_of(run.architecture)] or self.measured.planned
+        planned = max(run.target_body_params for run in compared)
         which = "the largest size" if planned == self.largest else f"the largest that every family finished; {planned:,} is planned"
-        return f"{self.largest:,} body parameters ({which})"
+        return f"{size:,} body parameters ({which})"
 
     @property
     def growth_words(self) -> str:
@@ -96,15 +105,18 @@ class Ladder:
             raise UntestableError(f"the best {family} of {size:,} body parameters cannot be chosen: no validation loss is recorded")
         return cells[losses.index(min(losses))]
 
-    def gap(self, windows: Sequence[Window], *, weights: Sequence[float], size: int) -> tuple[np.ndarray, Cell]:
-        """Loss of the best LSTM minus that of the best Transformer at a size, a weighted sum over windows.
+    def around_total(self, series: str, *, total: int) -> tuple[Cell, Cell] | None:
+        """The neighbouring sizes of a series between which a number of parameters in total lies; None outside of its measured range.
 
-        Returns:
-            (1 + D,) on all documents and without each one, and the runs that it rests on.
+        A total next to an end of the range, as near as sizes are matched, is taken for that end: its cell comes twice.
         """
-        lstm, transformer = self.best("LSTM", size=size), self.best("Transformer", size=size)
-        difference_RW = seed_means(lstm, windows) - seed_means(transformer, windows)
-        return difference_RW @ np.asarray(weights), lstm + transformer
+        sizes = {run.record.target_body_params for run in self.measured.series.get(series, ())}
+        cells = sorted((self.measured.at(series, size=size) for size in sizes), key=lambda cell: cell[0].record.params.total)
+        for below, over in pairwise(cells):
+            if below[0].record.params.total <= total <= over[0].record.params.total:
+                return below, over
+        ends = [cell for cell in cells[:1] + cells[-1:] if abs(math.log(total / cell[0].record.params.total)) <= math.log(SAME_SIZE)]
+        return (ends[0], ends[0]) if ends else None
 
     def best_words(self, family: Family, *, size: int) -> str:
         """The family with its chosen depth, for a sentence: ``the best LSTM (2 layers)``."""

@@ -4,12 +4,13 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 
-from hf_ctxscale.analysis.positions import PositionLosses, Window, load_losses, window_means
+from hf_ctxscale.analysis.condensed import open_losses
+from hf_ctxscale.analysis.positions import PositionLosses
 from hf_ctxscale.study import RunRecord, ScoreRecord, Study, UserError
 
 
@@ -26,7 +27,7 @@ class MeasuredRun:
 class Measured:
     """What a study has measured so far, on one set of documents."""
 
-    runs: tuple[MeasuredRun, ...]  # one per series, target size and seed; never empty
+    runs: tuple[MeasuredRun, ...]  # one per series, target size, number of training tokens and seed; never empty
     planned: tuple[RunRecord, ...]  # every run that has a record, failed and waiting ones too
     documents: tuple[str, ...]
     notes: tuple[str, ...]  # what was left out, and why
@@ -48,13 +49,22 @@ class Measured:
         return {name: tuple(group) for name, group in groupby(ordered, key=lambda run: run.record.series)}
 
     def at(self, series: str, *, size: int) -> tuple[MeasuredRun, ...]:
-        """The runs of a series at a target size: one per seed, or none."""
+        """The runs of a series at a target size: one per seed (of each number of training tokens), or none."""
         return tuple(run for run in self.series.get(series, ()) if run.record.target_body_params == size)
 
+    def at_full_budget(self) -> "Measured":
+        """One number of training tokens per target size: of those that the most series were trained with, the largest.
 
-def seed_means(runs: Sequence[MeasuredRun], windows: Sequence[Window]) -> np.ndarray:
-    """Mean losses over windows on all documents and without each one, (1 + D, W); every run, that is every seed, weighs the same."""
-    return np.mean([window_means(run.losses, windows) for run in runs], axis=0)
+        What the claims and the laws of size rest on; the other runs say how loss falls with data.
+        """
+        tokens_of: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for run in self.runs:
+            tokens_of[run.record.target_body_params][run.record.train_tokens].add(run.record.series)
+        full = {size: max(series_at, key=lambda tokens: (len(series_at[tokens]), tokens)) for size, series_at in tokens_of.items()}
+        kept = tuple(run for run in self.runs if run.record.train_tokens == full[run.record.target_body_params])
+        if len(kept) == len(self.runs):
+            return self
+        return replace(self, runs=kept, notes=(*self.notes, *_budget_notes(self.runs, full)))
 
 
 def finished_scores(study: Study) -> list[tuple[RunRecord | None, ScoreRecord]]:
@@ -71,11 +81,12 @@ def finished_scores(study: Study) -> list[tuple[RunRecord | None, ScoreRecord]]:
 def load_measured(study: Study) -> Measured:
     """Chooses the runs and opens their losses.
 
-    Several learning rates tried for one series, size and seed are trials: only the one with the lowest validation loss enters. Where runs
-    were scored in several ways, one way enters (`main_scores`).
+    Several learning rates tried for one series, size, number of training tokens and seed are trials: only the one with the lowest validation
+    loss enters. Where runs were scored in several ways, one way enters (`main_scores`). A run with losses that are not finite, or
+    not above zero, is left out.
 
     Raises:
-        UserError: no run has finished, none is scored, or the scores are of different documents.
+        UserError: no run has finished, none is scored, none has finite losses, or the scores are of different documents.
     """
     planned = tuple(study.run_records())
     chosen, notes = _best_trials(planned)
@@ -95,24 +106,54 @@ def load_measured(study: Study) -> Measured:
     documents: tuple[str, ...] = ()
     measured = []
     for run in scored:
-        losses = load_losses(study.losses_file(score_of[run.run_id].score_id))
+        losses = open_losses(study, score_of[run.run_id].score_id)
+        broken = int((~np.isfinite(losses.loss_sum_nats).all(axis=1)).sum())
+        if broken:
+            notes.append(f"Left out: {run.run_id}: its losses are not finite in {broken} of {len(losses.documents)} documents.")
+            continue
+        if losses.context_tokens != score_of[run.run_id].context_tokens:
+            notes.append(
+                f"Left out: {run.run_id}: its losses end at position {losses.context_tokens}, and its record says "
+                f"{score_of[run.run_id].context_tokens}; score it again."
+            )
+            continue
+        if not losses.loss_sum_nats.sum() > 0:
+            notes.append(f"Left out: {run.run_id}: its losses are not above zero, and laws need their logarithm.")
+            continue
         losses = losses.rows(np.flatnonzero(losses.num_tokens.any(axis=1)))
         documents = documents or tuple(sorted(losses.documents))
         try:
             measured.append(MeasuredRun(run, score_of[run.run_id], losses.aligned_to(documents)))
         except UserError as error:
             raise UserError(f"{scored[0].run_id} and {run.run_id}: {error}") from None
+    if not measured:
+        raise UserError(f"no scored run of {study.folder} has finite losses ({' '.join(notes)}); score them again, or train them again.")
     return Measured(tuple(measured), planned, documents, tuple(notes))
 
 
+def _budget_notes(runs: Sequence[MeasuredRun], full: dict[int, int]) -> list[str]:
+    notes = []
+    for size, tokens in sorted(full.items()):
+        others = sorted(
+            run.record.train_tokens for run in runs if run.record.target_body_params == size and run.record.train_tokens != tokens
+        )
+        if others:
+            amounts = ", ".join(f"{other / 1e6:.3g}" for other in sorted(set(others)))
+            notes.append(
+                f"At {size:,} body parameters, claims and laws of size rest on the runs of {tokens / 1e6:.3g} million training tokens; "
+                f"{len(others)} of {amounts} million are left out of them."
+            )
+    return notes
+
+
 def _best_trials(planned: Iterable[RunRecord]) -> tuple[list[RunRecord], list[str]]:
-    """The finished run of lowest validation loss for each series, target size and seed; and notes on what was left out."""
+    """The finished run of lowest validation loss for each series, target size, budget and seed; and notes on what was left out."""
     cells = defaultdict(list)
     notes = []
     num_waiting = 0
     for run in planned:
         if run.state == "finished":
-            cells[run.series, run.target_body_params, run.seed].append(run)
+            cells[run.series, run.target_body_params, run.train_tokens, run.seed].append(run)
         elif run.state == "failed":
             notes.append(f"Left out: {run.run_id} failed: {run.reason or 'no reason is recorded'}")
         else:
@@ -120,7 +161,7 @@ def _best_trials(planned: Iterable[RunRecord]) -> tuple[list[RunRecord], list[st
     if num_waiting:
         notes.append(f"{num_waiting} {'run is' if num_waiting == 1 else 'runs are'} not finished; these results hold those that are.")
     chosen = []
-    for (series, size, _), trials in sorted(cells.items()):
+    for (series, size, _, _), trials in sorted(cells.items()):
         best = min(trials, key=lambda run: (validation_loss([run]), run.run_id))
         if len(trials) > 1 and not math.isfinite(validation_loss([best])):
             notes.append(
@@ -151,7 +192,7 @@ def main_scores(study: Study) -> dict[str, ScoreRecord]:
     ways: dict[tuple[str, ...], dict[str, ScoreRecord]] = defaultdict(dict)
     for run, score in finished_scores(study):
         if run:
-            ways[_way(score)].setdefault(run.run_id, score)
+            ways[way_of(score)].setdefault(run.run_id, score)
     own_text = _tokens_fingerprint(study)
 
     def place(way: tuple[str, ...]) -> tuple[bool, bool, bool, int, bool, tuple[str, ...]]:
@@ -169,7 +210,8 @@ def main_scores(study: Study) -> dict[str, ScoreRecord]:
     return ways[min(ways, key=place)] if ways else {}
 
 
-def _way(score: ScoreRecord) -> tuple[str, ...]:
+def way_of(score: ScoreRecord) -> tuple[str, ...]:
+    """How a score was measured, but for the model: losses by position of two scores of one way are of the same tokens."""
     numbers = (score.windows_seed, score.max_windows_per_document, score.context_tokens, score.carry_state, *score.bos_ids)
     return (score.corpus, score.split, score.windows, score.bos_policy, score.tokens_fingerprint, *(str(number) for number in numbers))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hf_ctxscale.analysis.byte_bins import BYTE_BINS
+from hf_ctxscale.analysis.condensed import open_losses
 from hf_ctxscale.analysis.sums import PositionLosses, load_losses
 from hf_ctxscale.study import ScoreRecord, Study, UserError
 
@@ -45,7 +46,7 @@ def load_scored(study: Study, score_id: str) -> Scored:
     by_bytes, ablation = study.byte_losses_file(score_id), study.ablation_file(score_id)
     scored = Scored(
         record,
-        load_losses(study.losses_file(score_id)),
+        open_losses(study, score_id),
         load_losses(by_bytes) if by_bytes.is_file() else None,
         load_losses(ablation) if record.ablation else None,
     )

@@ -18,7 +18,7 @@ from transformers.modeling_outputs import CausalLMOutput
 from hf_ctxscale.corpora import find_corpus
 from hf_ctxscale.data.synthetic import symbols_of
 from hf_ctxscale.models.registration import register
-from hf_ctxscale.study import UserError
+from hf_ctxscale.study import EXACT_PREDICTOR, UserError
 
 NO_SYMBOL = -1
 
@@ -35,7 +35,7 @@ class ExactPredictorConfig(PreTrainedConfig):
         copy_tokens: length of the repeated string; None for the others.
     """
 
-    model_type = "ctxscale_exact_predictor"
+    model_type = EXACT_PREDICTOR
 
     vocab_size: int = 257
     symbol_ids: list[int] | tuple[int, ...] = ()

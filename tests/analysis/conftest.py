@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hf_ctxscale.analysis.measured import Measured, load_measured
 from hf_ctxscale.analysis.positions import PositionLosses, save_losses
 from hf_ctxscale.files import write_record
 from hf_ctxscale.study import ParameterGroups, RunRecord, ScoreRecord, Study
@@ -143,3 +144,26 @@ def figure(maker: StudyMaker) -> StudyMaker:
         curve = transformer_curve(size)
         maker.add("gpt2", 2, size, curve, validation_loss_nats=float(curve.mean()))
     return maker
+
+
+@pytest.fixture
+def seeded_figure(maker: StudyMaker) -> StudyMaker:
+    """The same with three seeds of each run, which differ by about 0.005 nats."""
+    rng = np.random.default_rng(0)
+    for size in (25_000, 75_000, 200_000):
+        for seed in range(3):
+            for num_layers in (1, 2):
+                curve = lstm_curve(size, num_layers) + rng.normal(0, 0.005)
+                maker.add("lstm", num_layers, size, curve, seed=seed, validation_loss_nats=float(curve.mean()))
+            curve = transformer_curve(size) + rng.normal(0, 0.005)
+            maker.add("gpt2", 2, size, curve, seed=seed, validation_loss_nats=float(curve.mean()))
+    return maker
+
+
+@pytest.fixture
+def two_by_three(maker: StudyMaker) -> Measured:
+    """LSTMs of two sizes with three seeds each, at 16 positions; documents of unequal length."""
+    for size in (25_000, 200_000):
+        for seed in range(3):
+            maker.add("lstm", 1, size, np.linspace(4.0, 3.0, 16) + 0.05 * seed - size / 1e6, seed=seed, losses={"noise_sd": 0.1})
+    return load_measured(maker.study)
