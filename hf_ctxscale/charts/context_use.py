@@ -1,28 +1,33 @@
 """What models do with their context: loss by position, the same targets with the context cut short, and the effective context."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from hf_ctxscale.architectures import TABLE
-from hf_ctxscale.charts.line_labels import LineEnd, label_line_ends
-from hf_ctxscale.charts.reach_bars import Reach, draw_reach_bars
+from hf_ctxscale.charts.chart_data import Axis, Bars, Chart, Line, Mark, Panel
+from hf_ctxscale.charts.hover import hover_text, loss_text, position_text
+from hf_ctxscale.charts.loss_vs_position import band_of, middles
+from hf_ctxscale.charts.reach_bars import ROW_HEIGHT, Reach, reach_panel
 from hf_ctxscale.charts.series import MARKERS, Row, family_colours, in_table_order, shades
-from hf_ctxscale.charts.style import GREY, LABEL_POINTS, SMALL_POINTS, dress, log_x, new_axes, say_empty
+from hf_ctxscale.charts.style import GREY
 from hf_ctxscale.study import size_label
 
 # Models of no family of the table. Beside families, none has a colour that could be taken for theirs.
 COLOURS_ALONE = ("#08519c", "#d55e00", "#404040", "#009e73", "#8e4585")
 COLOURS_BESIDE_FAMILIES = ("#404040", "#009e73", "#b8860b", "#8c510a", "#7f7f7f")
 OTHER_MARKERS = ("o", "s", "^", "v", "X")
-CUT_DASHES = (0, (3, 1.6))
+BAND_OPACITY = 0.13
 RIGHT_ROOM = 1.06  # the last cut's bar would otherwise stand on the edge
+ROOM_FOR_ARROWS = 1.3  # to the right of the whole context, for models whose effective context has no known end
+HEADING_HEIGHT = 0.06  # of a panel: what stands above the bars of effective context
+# Which curve is which, in grey: colours are the models'.
+KEY = (
+    Line((), (), GREY, name="by position in the window"),
+    Line((), (), GREY, name="same targets, context cut to k", dash="dashed", width=1.2, marker="o", marker_size=5.5, filled=False),
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class _Model:
     cuts: list[Row]
 
 
-def draw_context_use(
+def context_use_chart(
     runs: pa.Table,
     positions: pa.Table,
     ablation: pa.Table | None,
@@ -43,9 +48,8 @@ def draw_context_use(
     score_ids: Sequence[str],
     labels: Mapping[str, str] | None = None,
     note: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draws one or a few models: loss in bins of position with a band, and loss by cut of the context with bars, where it was measured.
+) -> Chart:
+    """One or a few models: loss in bins of position with a band, and loss by cut of the context with bars, where it was measured.
 
     Args:
         runs: results/runs.parquet.
@@ -54,33 +58,28 @@ def draw_context_use(
         score_ids: the models, by score, in the order of the bars of effective context.
         labels: score id -> name of the model; the score id itself where none is given.
         note: a line under the title, such as the text that the models were measured on.
-        ax: axes with a right margin for the labels; None for a figure of its own.
     """
-    ax = ax or new_axes()
     models = _models(runs, positions, ablation, score_ids=score_ids, labels=labels or {})
     cut = any(model.cuts for model in models)
     # One model needs no label at its line, which would take a quarter of the width.
     alone = models[0].label if len(models) == 1 else None
-    dress(
-        ax,
+    reaches = [_reach(model) for model in models if model.row["effective_context"] is not None and model.cuts]
+    furthest = max((row["position_to"] for model in models for row in model.bins), default=1)
+    room = ROOM_FOR_ARROWS if any(reach.open_ended for reach in reaches) else RIGHT_ROOM if cut else 1
+    x = Axis("Tokens of context", log=True, low=1, high=furthest * room)
+    curves = Panel(
+        x=x,
+        y=Axis("Loss (nats per token)"),
+        marks=tuple(mark for model in models for mark in _marks(model, labelled=not alone)),
+        height=1 - HEADING_HEIGHT - ROW_HEIGHT * len(reaches) if reaches else 1.0,
+        key=KEY if cut else (),
+    )
+    return Chart(
+        name="context_use",
         title="Loss by tokens of context",
         subtitle="\n".join(line for line in (alone, note, _intervals(models, cut=cut)) if line),
-        x_label="Tokens of context",
-        y_label="Loss (nats per token)",
+        panels=(curves, reach_panel(reaches, x=x, named=not alone)) if reaches else (curves,),
     )
-    if not models:
-        say_empty(ax)
-        return ax
-    furthest = max(row["position_to"] for model in models for row in model.bins)
-    log_x(ax, 1, furthest * (RIGHT_ROOM if cut else 1))
-    ends = [_draw_model(ax, model) for model in models]
-    if cut:
-        _legend(ax)
-    reaches = [_reach(model) for model in models if model.row["effective_context"] is not None and model.cuts]
-    taken = draw_reach_bars(ax, reaches, named=not alone)
-    if not alone:
-        label_line_ends(ax, ends, points=LABEL_POINTS, low=taken)
-    return ax
 
 
 def _models(
@@ -110,35 +109,57 @@ def _looks(rows: Sequence[Row]) -> list[tuple[str, str]]:
     families = [row["architecture"] for row in rows]
     places = in_table_order({*TABLE, *families} - {None})
     others = COLOURS_BESIDE_FAMILIES if any(families) else COLOURS_ALONE
+    taken = {shape for family in families if family is not None for shape in MARKERS[places.index(family) % len(MARKERS)]}
+    free = [shape for shape in OTHER_MARKERS if shape not in taken] or OTHER_MARKERS
     found = []
     for number, family in enumerate(families):
         before = families[:number].count(family)
         if family is None:
-            found.append((others[before % len(others)], OTHER_MARKERS[before % len(OTHER_MARKERS)]))
+            found.append((others[before % len(others)], free[before % len(free)]))
         else:
             markers = MARKERS[places.index(family) % len(MARKERS)]
             found.append((shades(family_colours(family), families.count(family))[-1 - before], markers[before % len(markers)]))
     return found
 
 
-def _draw_model(ax: Axes, model: _Model) -> LineEnd:
-    """The position curve, solid with a band; the cuts, dashed with open markers and bars. Returns where the curve ends."""
-    x = [math.sqrt(row["position_from"] * row["position_to"]) for row in model.bins]
-    ax.plot(x, [row["loss_nats"] for row in model.bins], color=model.colour, linewidth=1.6, clip_on=False)
-    banded = [(at, row["loss_low"], row["loss_high"]) for at, row in zip(x, model.bins, strict=True) if row["loss_low"] is not None]
-    if banded:
-        at, low, high = zip(*banded, strict=True)
-        ax.fill_between(at, low, high, color=model.colour, alpha=0.13, linewidth=0)
-    if model.cuts:
-        style: dict[str, Any] = {"marker": model.marker, "markersize": 5.5, "markerfacecolor": "white", "markeredgewidth": 1.3, "zorder": 3}
-        k = [row["context_tokens"] for row in model.cuts]
-        ax.plot(
-            k, [row["loss_nats"] for row in model.cuts], color=model.colour, linewidth=1.2, linestyle=CUT_DASHES, clip_on=False, **style
-        )
-        for row in model.cuts:
-            if row["loss_low"] is not None:
-                ax.vlines(row["context_tokens"], row["loss_low"], row["loss_high"], color=model.colour, linewidth=1.1, alpha=0.8)
-    return LineEnd(x[-1], model.bins[-1]["loss_nats"], model.label, model.colour)
+def _marks(model: _Model, *, labelled: bool) -> list[Mark]:
+    """The position curve, solid with a band; the cuts, dashed with open markers and bars."""
+    band = band_of(model.bins, colour=model.colour, group=model.label, opacity=BAND_OPACITY)
+    curve = Line(
+        x=middles(model.bins),
+        y=tuple(row["loss_nats"] for row in model.bins),
+        colour=model.colour,
+        name=model.label,
+        label=model.label if labelled else None,
+        hover=tuple(
+            hover_text(model.label, position_text(row["position_from"], row["position_to"]), _loss_text(row)) for row in model.bins
+        ),
+        group=model.label,
+    )
+    marks: list[Mark] = [*((band,) if band else ()), curve]
+    if not model.cuts:
+        return marks
+    barred = [row for row in model.cuts if row["loss_low"] is not None]
+    if barred:
+        k, low, high = (tuple(row[key] for row in barred) for key in ("context_tokens", "loss_low", "loss_high"))
+        marks.append(Bars(k, low, high, model.colour, width=1.1, group=model.label))
+    cuts = Line(
+        x=tuple(row["context_tokens"] for row in model.cuts),
+        y=tuple(row["loss_nats"] for row in model.cuts),
+        colour=model.colour,
+        dash="dashed",
+        width=1.2,
+        marker=model.marker,
+        marker_size=5.5,
+        filled=False,
+        hover=tuple(hover_text(model.label, f"context cut to {row['context_tokens']}", _loss_text(row)) for row in model.cuts),
+        group=model.label,
+    )
+    return [*marks, cuts]
+
+
+def _loss_text(row: Row) -> str:
+    return loss_text(row["loss_nats"], row["loss_low"], row["loss_high"])
 
 
 def _reach(model: _Model) -> Reach:
@@ -152,19 +173,6 @@ def _reach(model: _Model) -> Reach:
         high=row["effective_context_high"],
         context_tokens=whole,
         censored=bool(row["effective_context_censored"]),
-    )
-
-
-def _legend(ax: Axes) -> None:
-    """Which curve is which, in grey: colours are the models'."""
-    solid = Line2D([], [], color=GREY, linewidth=1.6, label="by position in the window")
-    dashed = Line2D([], [], color=GREY, linewidth=1.2, linestyle=CUT_DASHES, marker="o", markersize=5.5, markerfacecolor="white")
-    dashed.set_label("same targets, context cut to k")
-    # Room above the curves, so that it hides none of them.
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.2 * (high - low))
-    ax.legend(
-        handles=[solid, dashed], loc="upper right", fontsize=SMALL_POINTS, frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2
     )
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from hf_ctxscale.charts.series import text_colour
-from hf_ctxscale.charts.style import figure_of
+from hf_ctxscale.charts.style import LABEL_POINTS, PANEL_INCHES, figure_of
 
 LINE_HEIGHT = 1.25  # of a label, in units of its font size
 LABEL_X = 1.04  # where labels start, in axes fractions
 LONG_LEADER_X = 0.85  # lines that end left of it have a long way to their label
+ROOM_FOR_LABELS = int(PANEL_INCHES * 72 / (LINE_HEIGHT * LABEL_POINTS)) + 1  # how many fit under each other beside a panel of height 1
 
 
 @dataclass(frozen=True)
@@ -23,23 +24,19 @@ class LineEnd:
     colour: str
 
 
-def label_line_ends(ax: Axes, ends: Sequence[LineEnd], *, points: float, low: float = 0.0) -> None:
-    """Writes every label in the right margin, as near to its line's height as its neighbours allow.
+def label_line_ends(ax: Axes, ends: Sequence[LineEnd]) -> None:
+    """Writes every label in the right margin, as near to its line's height as its neighbours allow; smaller where there are too many.
 
-    Call it after the axes' limits are set: it fixes them. The labels must fit (see `room_for_labels`).
-
-    Args:
-        ends: one for each label.
-        points: font size.
-        low: the lowest label's height, in axes fractions.
+    Call it after the layout is made and the axes' limits are set: it fixes them.
     """
-    # Pending margins and limits must be settled before heights are read off.
-    figure_of(ax).draw_without_rendering()
+    if not ends:
+        return
     ax.set_xlim(ax.get_xlim())
     ax.set_ylim(ax.get_ylim())
     to_fraction = ax.transData + ax.transAxes.inverted()
     places = [to_fraction.transform((end.x, end.y)) for end in ends]
-    heights = spread([float(y) for _, y in places], gap=_label_height(ax, points=points), low=low)
+    points = LABEL_POINTS * min(1.0, 1 / _label_height(ax, points=LABEL_POINTS) / max(1, len(ends) - 1))
+    heights = spread([float(y) for _, y in places], gap=_label_height(ax, points=points))
     for end, (x, _), height in zip(ends, places, heights, strict=True):
         # A long leader must not be taken for the line going on.
         leader = {"linestyle": "-", "color": end.colour} if x > LONG_LEADER_X else {"linestyle": (0, (1, 3)), "color": "black"}
@@ -57,11 +54,6 @@ def label_line_ends(ax: Axes, ends: Sequence[LineEnd], *, points: float, low: fl
             # A dollar sign in the name of an architecture is not the start of a formula.
             parse_math=False,
         )
-
-
-def room_for_labels(ax: Axes, *, points: float) -> int:
-    """How many labels fit under each other beside the axes."""
-    return int(1 / _label_height(ax, points=points)) + 1
 
 
 def spread(wanted: Sequence[float], *, gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:

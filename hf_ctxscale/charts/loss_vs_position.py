@@ -2,74 +2,128 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
-from matplotlib.axes import Axes
 
-from hf_ctxscale.charts.line_labels import LineEnd, label_line_ends, room_for_labels
-from hf_ctxscale.charts.model_lines import IN_THE_BACKGROUND, STANDING_OUT, ModelLine, model_lines, reference_lines
+from hf_ctxscale.charts.chart_data import Axis, Band, Chart, Line, Mark, Panel
+from hf_ctxscale.charts.fitted_curves import fit_marks
+from hf_ctxscale.charts.hover import hover_text, loss_text, position_text
+from hf_ctxscale.charts.line_labels import ROOM_FOR_LABELS
+from hf_ctxscale.charts.model_lines import ModelLine, model_lines, reference_lines
+from hf_ctxscale.charts.paper_overlay import PAPER_KEY, paper_position_marks
 from hf_ctxscale.charts.series import Row, chart_series
-from hf_ctxscale.charts.style import LABEL_POINTS, dress, log_x, new_axes, say_empty
 from hf_ctxscale.charts.subtitle import num_failed, subtitle
 
+FIT_WIDTH = 0.8
+BAND_OPACITY = 0.12
+MARKER_EVERY = 3
 
-def draw_loss_vs_position(
-    runs: pa.Table, positions: pa.Table, *, references: Mapping[str, str] | None = None, ax: Axes | None = None
-) -> Axes:
-    """Draws every model's loss in log-spaced bins of context position, each at its bin's geometric middle, with intervals as bands.
 
-    Every model has a line. Where not all labels fit, some models stand out with label and band and the chart says by which rule.
+def loss_vs_position_chart(
+    runs: pa.Table,
+    positions: pa.Table,
+    fits: Mapping[str, Any],
+    *,
+    references: Mapping[str, str] | None = None,
+    paper: bool = False,
+) -> Chart:
+    """Every model's loss in log-spaced bins of context position, each at its bin's geometric middle, with intervals as bands and fitted laws.
+
+    Every model has a line. Where not all labels fit, some models stand out with label, band and fit, and the chart says by which rule.
     Single positions are left out: a position has as many tokens as there are windows, and its noise would hide the lines.
 
     Args:
         runs: results/runs.parquet.
         positions: results/positions.parquet.
+        fits: results/fits.json; empty where nothing was fitted.
         references: score id -> label of scored models that the study did not train, measured as its runs are; they are dashed and dark grey.
-        ax: axes with a right margin for the labels; None for a figure of its own.
+        paper: whether the paper's values stand beside the study's, labelled as approximate; the axis reaches to them.
 
     Source: Kaplan et al. 2020, figure 7, right.
     """
-    ax = ax or new_axes()
+    bins = bins_by_score(positions)
+    rows = [row for row in runs.to_pylist() if row["score_id"] in bins]
+    overlay = paper_position_marks() if paper else ()
+    compared = reference_lines(rows, references or {})
+    trained, rule = model_lines(
+        chart_series(runs), measured={row["run_id"] for row in rows}, room=ROOM_FOR_LABELS - len(compared) - len(overlay)
+    )
+    lines = (*trained, *compared)
+    drawn = [run for line in lines for run in line.runs]
+    laws = {fit["score_id"]: fit for fit in fits.get("loss_vs_position", ()) if fit["converged"] and fit["curve"]}
+    fitted = [[laws[run["score_id"]] for run in line.runs if run["score_id"] in laws and line.stands_out] for line in lines]
+    ends = [row["position_to"] for run in drawn for row in bins[run["score_id"]]]
+    ends += [x for mark in overlay for x in mark.x]
+    note = "\n".join(part for part in (rule, "thin dashes: fitted L_inf + A·t^-α" if any(fitted) else None) if part)
+    marks = [
+        mark
+        for line, own in zip(lines, fitted, strict=True)
+        for mark in (*_marks(line, [bins[run["score_id"]] for run in line.runs]), *_fits(line, own))
+    ]
+    return Chart(
+        name="loss_vs_position",
+        title="Loss by position in the context",
+        subtitle=subtitle(drawn, intervals="bands", num_failed=num_failed(runs), note=note or None),
+        panels=(
+            Panel(
+                x=Axis("Token index in context", log=True, low=1, high=max(ends, default=None)),
+                y=Axis("Per-token test loss (nats)"),
+                marks=(*marks, *overlay) if drawn else (),
+                key=(PAPER_KEY,) if overlay else (),
+            ),
+        ),
+    )
+
+
+def bins_by_score(positions: pa.Table) -> dict[str, list[Row]]:
+    """The measured bins of every score, in order of position."""
     bins: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(positions.to_pylist(), key=lambda row: row["position_from"]):
         if row["loss_nats"] is not None:
             bins[row["score_id"]].append(row)
-    rows = [row for row in runs.to_pylist() if row["score_id"] in bins]
-    dashed = reference_lines(rows, references or {})
-    trained, rule = model_lines(
-        chart_series(runs),
-        measured={row["run_id"] for row in rows},
-        room=room_for_labels(ax, points=LABEL_POINTS) - len(dashed),
-    )
-    lines = (*trained, *dashed)
-    drawn = [run for line in lines for run in line.runs]
-    dress(
-        ax,
-        title="Loss by position in the context",
-        subtitle=subtitle(drawn, intervals="bands", num_failed=num_failed(runs), note=rule),
-        x_label="Token index in context",
-        y_label="Per-token test loss (nats)",
-    )
-    if not drawn:
-        say_empty(ax)
-        return ax
-    log_x(ax, 1, max(row["position_to"] for run in drawn for row in bins[run["score_id"]]))
-    ends = [_draw_line(ax, line, [bins[run["score_id"]] for run in line.runs]) for line in lines]
-    label_line_ends(ax, [end for end, line in zip(ends, lines, strict=True) if line.stands_out], points=LABEL_POINTS)
-    return ax
+    return dict(bins)
 
 
-def _draw_line(ax: Axes, line: ModelLine, bins_by_run: list[list[Row]]) -> LineEnd:
-    """One line per seed; returns where they end on average."""
-    for bins in bins_by_run:
-        x = [math.sqrt(row["position_from"] * row["position_to"]) for row in bins]
-        weight = STANDING_OUT if line.stands_out else IN_THE_BACKGROUND
-        style = {"color": line.colour, "marker": line.marker, "markevery": 3, "linestyle": line.dashes, "clip_on": False, **weight}
-        ax.plot(x, [row["loss_nats"] for row in bins], **style)
-        banded = [(at, row["loss_low"], row["loss_high"]) for at, row in zip(x, bins, strict=True) if row["loss_low"] is not None]
-        if banded and line.stands_out:
-            at, low, high = zip(*banded, strict=True)
-            ax.fill_between(at, low, high, color=line.colour, alpha=0.12, linewidth=0)
-    last = [bins[-1]["loss_nats"] for bins in bins_by_run]
-    return LineEnd(x[-1], sum(last) / len(last), line.label, line.colour)
+def middles(bins: Sequence[Row]) -> tuple[float, ...]:
+    """Where bins of position stand on a log axis."""
+    return tuple(math.sqrt(row["position_from"] * row["position_to"]) for row in bins)
+
+
+def _marks(line: ModelLine, bins_by_run: Sequence[list[Row]]) -> list[Mark]:
+    """A line and a band for each seed."""
+    bands = [band_of(bins, colour=line.colour, group=line.label, opacity=BAND_OPACITY) for bins in bins_by_run if line.stands_out]
+    lines = [
+        line.through(middles(bins), [row["loss_nats"] for row in bins], marker_every=MARKER_EVERY, hover=_hover(line, run, bins))
+        for run, bins in zip(line.runs, bins_by_run, strict=True)
+    ]
+    return [*(band for band in bands if band is not None), *line.labelled(lines)]
+
+
+def band_of(bins: Sequence[Row], *, colour: str, group: str, opacity: float) -> Band | None:
+    """The intervals of those bins that have one."""
+    banded = [row for row in bins if row["loss_low"] is not None and row["loss_high"] is not None]
+    if not banded:
+        return None
+    low, high = (tuple(row[key] for row in banded) for key in ("loss_low", "loss_high"))
+    return Band(middles(banded), low, high, colour, opacity=opacity, group=group)
+
+
+def _fits(line: ModelLine, laws: Sequence[Row]) -> list[Mark]:
+    """Fitted curves alone: their bands would cover those of the measured bins."""
+    marks = [fit_marks(law, colour=line.colour, group=line.label, width=FIT_WIDTH) for law in laws]
+    return [mark for own in marks for mark in own if isinstance(mark, Line)]
+
+
+def _hover(line: ModelLine, run: Row, bins: Sequence[Row]) -> tuple[str, ...]:
+    seed = f"seed {run['seed']}" if len(line.runs) > 1 else None
+    return tuple(
+        hover_text(
+            line.label,
+            seed,
+            position_text(row["position_from"], row["position_to"]),
+            loss_text(row["loss_nats"], row["loss_low"], row["loss_high"]),
+        )
+        for row in bins
+    )

@@ -3,45 +3,44 @@
 from collections.abc import Mapping
 
 import pyarrow as pa
-from matplotlib.axes import Axes
 
-from hf_ctxscale.charts.line_labels import LineEnd, label_line_ends, room_for_labels
-from hf_ctxscale.charts.model_lines import IN_THE_BACKGROUND, STANDING_OUT, ModelLine, model_lines
+from hf_ctxscale.charts.chart_data import Axis, Chart, Mark, Panel
+from hf_ctxscale.charts.hover import hover_text, loss_text
+from hf_ctxscale.charts.line_labels import ROOM_FOR_LABELS
+from hf_ctxscale.charts.model_lines import ModelLine, model_lines
 from hf_ctxscale.charts.series import chart_series
-from hf_ctxscale.charts.style import LABEL_POINTS, dress, log_x, new_axes, say_empty
 from hf_ctxscale.charts.subtitle import num_failed, subtitle
+from hf_ctxscale.study import size_label
 
 Points = list[tuple[int, float]]  # training tokens, validation loss in nats
+ROOM = 1.05  # left and right of the first and last point, as a factor
 
 
-def draw_loss_vs_tokens(runs: pa.Table, histories: Mapping[str, pa.Table], *, ax: Axes | None = None) -> Axes:
-    """Draws the validation loss of every scored run against the tokens that it had been trained on.
+def loss_vs_tokens_chart(runs: pa.Table, histories: Mapping[str, pa.Table]) -> Chart:
+    """The validation loss of every scored run against the tokens that it had been trained on.
 
     Args:
         runs: results/runs.parquet.
         histories: maps run ids to their history.parquet.
-        ax: axes with a right margin for the labels; None for a figure of its own.
     """
-    ax = ax or new_axes()
     points = {run_id: _validation(history) for run_id, history in histories.items()}
     measured = {run_id for run_id, own in points.items() if own}
-    lines, rule = model_lines(chart_series(runs), measured=measured, room=room_for_labels(ax, points=LABEL_POINTS))
+    lines, rule = model_lines(chart_series(runs), measured=measured, room=ROOM_FOR_LABELS)
     drawn = [run for line in lines for run in line.runs]
-    dress(
-        ax,
+    tokens = [at for run in drawn for at, _ in points[run["run_id"]]]
+    low, high = (min(tokens) / ROOM, max(tokens) * ROOM) if tokens else (None, None)
+    return Chart(
+        name="loss_vs_tokens",
         title="Validation loss during training",
         subtitle=subtitle(drawn, intervals=None, num_failed=num_failed(runs), note=rule),
-        x_label="Training tokens",
-        y_label="Validation loss (nats per token)",
+        panels=(
+            Panel(
+                x=Axis("Training tokens", log=True, counts=True, low=low, high=high),
+                y=Axis("Validation loss (nats per token)"),
+                marks=tuple(mark for line in lines for mark in _marks(line, [points[run["run_id"]] for run in line.runs])),
+            ),
+        ),
     )
-    if not drawn:
-        say_empty(ax)
-        return ax
-    tokens = [at for run in drawn for at, _ in points[run["run_id"]]]
-    log_x(ax, min(tokens) / 1.05, max(tokens) * 1.05)
-    ends = [_draw_line(ax, line, [points[run["run_id"]] for run in line.runs]) for line in lines]
-    label_line_ends(ax, [end for end, line in zip(ends, lines, strict=True) if line.stands_out], points=LABEL_POINTS)
-    return ax
 
 
 def _validation(history: pa.Table) -> Points:
@@ -50,10 +49,15 @@ def _validation(history: pa.Table) -> Points:
     return sorted((row["tokens"], row["validation_loss_nats"]) for row in rows if row["tokens"] and row["validation_loss_nats"] is not None)
 
 
-def _draw_line(ax: Axes, line: ModelLine, points_by_run: list[Points]) -> LineEnd:
-    """One line per seed; returns where they end on average."""
-    weight = STANDING_OUT if line.stands_out else IN_THE_BACKGROUND
-    for points in points_by_run:
-        ax.plot(*zip(*points, strict=True), color=line.colour, marker=line.marker, clip_on=False, **weight)
-    last = [points[-1][1] for points in points_by_run]
-    return LineEnd(points_by_run[0][-1][0], sum(last) / len(last), line.label, line.colour)
+def _marks(line: ModelLine, points_by_run: list[Points]) -> tuple[Mark, ...]:
+    """One line per seed."""
+    return line.labelled(
+        [
+            line.through(
+                [at for at, _ in points],
+                [loss for _, loss in points],
+                hover=tuple(hover_text(line.label, f"{size_label(at)} tokens", loss_text(loss)) for at, loss in points),
+            )
+            for points in points_by_run
+        ]
+    )

@@ -2,19 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from hf_ctxscale.charts.chart_data import Dash, Line
 from hf_ctxscale.charts.series import SAME_SIZE, Row, Series, shades
 from hf_ctxscale.study import size_label
 
-STANDING_OUT: dict[str, Any] = {"linewidth": 1.5, "markersize": 4}
-IN_THE_BACKGROUND: dict[str, Any] = {"linewidth": 0.8, "markersize": 0, "alpha": 0.5}
+STANDING_OUT: dict[str, Any] = {"width": 1.5, "marker_size": 4.0}
+IN_THE_BACKGROUND: dict[str, Any] = {"width": 0.8, "marker": "", "opacity": 0.5}
 # Scored models that the study did not train are measures to compare with, and claim no family's colour.
 REFERENCE_COLOUR = "#404040"
-REFERENCE_DASHES = ((0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
-
-Dashes = str | tuple[int, tuple[float, ...]]  # as matplotlib takes them
+REFERENCE_DASHES: tuple[Dash, ...] = ("dashed", "dotted", "dashdot")
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class ModelLine:
         colour: light for the family's smallest size, dark for its largest.
         marker: the series' shape.
         stands_out: whether the line is labelled and drawn at full weight with its interval.
-        dashes: solid for the study's own models.
+        dash: solid for the study's own models.
     """
 
     runs: tuple[Row, ...]
@@ -35,7 +34,22 @@ class ModelLine:
     colour: str
     marker: str
     stands_out: bool
-    dashes: Dashes = "-"
+    dash: Dash = "solid"
+
+    def through(self, x: Sequence[float], y: Sequence[float], **options: Any) -> Line:
+        """A line of the chart in this line's colour, shape and weight."""
+        weight = STANDING_OUT if self.stands_out else IN_THE_BACKGROUND
+        look: dict[str, Any] = {"colour": self.colour, "dash": self.dash, "marker": self.marker, "name": self.label, "group": self.label}
+        return Line(tuple(x), tuple(y), **look | weight | options)
+
+    def labelled(self, lines: Sequence[Line]) -> tuple[Line, ...]:
+        """The lines, one for each seed, with this line's label where they end; between them where they are several."""
+        if not self.stands_out or not lines:
+            return tuple(lines)
+        if len(lines) == 1:
+            return (replace(lines[0], label=self.label),)
+        middle = sum(line.y[-1] for line in lines) / len(lines)
+        return (*lines, Line(lines[0].x[-1:], (middle,), self.colour, label=self.label, width=0, group=self.label))
 
 
 def model_lines(series: Sequence[Series], *, measured: Collection[str], room: int) -> tuple[tuple[ModelLine, ...], str | None]:

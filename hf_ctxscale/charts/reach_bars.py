@@ -1,16 +1,17 @@
-"""Bars of effective context under the curves of a chart: value, interval, and an arrow where the context was too short to tell."""
+"""The panel of effective contexts under the curves of a chart: value, interval, and an arrow where the context was too short to tell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from matplotlib.axes import Axes
+from typing import Any
 
 from hf_ctxscale.analysis.verdicts import EPSILON_NATS
-from hf_ctxscale.charts.series import text_colour
-from hf_ctxscale.charts.style import GREY, SMALL_POINTS, figure_of
+from hf_ctxscale.charts.chart_data import Axis, Bars, Line, Mark, Panel, Words
 
-ROW_POINTS = 2.1 * SMALL_POINTS  # a line of text with its bar
-HEADING_POINTS = 1.5 * SMALL_POINTS
+ROW_HEIGHT = 0.08  # of a panel: a line of text with its bar
+# In rows: a bar lies below the top of its row, its words above it.
+BAR_BELOW = 0.78
+WORDS_ABOVE = 0.28
+ARROW_SIZE = 5.0
 
 
 @dataclass(frozen=True)
@@ -62,77 +63,34 @@ def _count_text(tokens: float) -> str:
     return f"{tokens:,.0f}" if tokens >= 9.95 or tokens == round(tokens) else f"{tokens:.1f}"
 
 
-def draw_reach_bars(ax: Axes, reaches: Sequence[Reach], *, named: bool) -> float:
-    """Makes room under what is drawn and puts a bar there for each model, its words above it.
+def reach_panel(reaches: Sequence[Reach], *, x: Axis, named: bool) -> Panel:
+    """A bar for each model, its words above it.
 
     Args:
-        reaches: nothing is drawn where there are none.
+        x: the axis of the panel of losses, which stands above.
         named: whether the words begin with the model's name.
-
-    Returns:
-        the height that they take, as a fraction of the axes.
     """
-    if not reaches:
-        return 0.0
-    figure = figure_of(ax)
-    figure.draw_without_rendering()
-    height_points = ax.bbox.height * 72 / figure.dpi
-    strip = (HEADING_POINTS + ROW_POINTS * len(reaches)) / height_points
-    low, high = ax.get_ylim()
-    ticks = [tick for tick in ax.get_yticks() if low <= tick <= high]
-    ax.set_ylim(low - (high - low) * strip / (1 - strip), high)
-    # Bars have no height on the axis of losses.
-    ax.set_yticks(ticks)
-    ax.axhline(low, color="#cccccc", linewidth=0.8)
-    heading = f"effective context: at most {EPSILON_NATS:g} nats above the whole"
-    ax.text(0.01, strip - 2 / height_points, heading, transform=ax.transAxes, fontsize=SMALL_POINTS, color=GREY, va="top")
-    for rank, reach in enumerate(reaches):
-        words = reach_words(reach.tokens, reach.low, reach.high, context_tokens=reach.context_tokens, censored=reach.censored)
-        y = strip - (HEADING_POINTS + ROW_POINTS * (rank + 0.78)) / height_points
-        _draw_bar(ax, reach, y=y)
-        ax.text(
-            0.01,
-            y + 0.28 * ROW_POINTS / height_points,
-            f"{reach.label}: {words}" if named else words,
-            transform=ax.transAxes,
-            fontsize=SMALL_POINTS,
-            color=text_colour(reach.colour),
-            va="bottom",
-            parse_math=False,
-        )
-    return strip
-
-
-def _draw_bar(ax: Axes, reach: Reach, *, y: float) -> None:
-    """The interval as a thick line, the value as the model's marker; an arrow to the right where the end is not known. ``y`` in axes fractions."""
-    across = ax.get_xaxis_transform()
-    if reach.low is not None and reach.high is not None:
-        ax.plot(
-            [reach.low, reach.high],
-            [y, y],
-            transform=across,
-            color=reach.colour,
-            linewidth=3,
-            alpha=0.45,
-            solid_capstyle="butt",
-            clip_on=False,
-        )
-    ax.plot(
-        [reach.tokens],
-        [y],
-        transform=across,
-        color=reach.colour,
-        marker=">" if reach.censored else reach.marker,
-        markersize=6,
-        clip_on=False,
+    rows = zip(range(len(reaches), 0, -1), reaches, strict=True)
+    return Panel(
+        x=x,
+        y=Axis("", low=0, high=len(reaches), hidden=True),
+        marks=tuple(mark for top, reach in rows for mark in _marks(reach, y=top - BAR_BELOW, right=x.high, named=named)),
+        title=f"effective context: at most {EPSILON_NATS:g} nats above the whole",
+        height=ROW_HEIGHT * len(reaches),
     )
-    if reach.open_ended:
-        ax.annotate(
-            "",
-            xy=(1.03, y),
-            xycoords="axes fraction",
-            xytext=(reach.context_tokens, y),
-            textcoords=across,
-            arrowprops={"arrowstyle": "->", "color": reach.colour, "linewidth": 1.6, "shrinkA": 0, "shrinkB": 0},
-            annotation_clip=False,
-        )
+
+
+def _marks(reach: Reach, *, y: float, right: float | None, named: bool) -> list[Mark]:
+    """The interval as a thick line, the value as the model's marker; an arrow to the right where the end is not known."""
+    words = reach_words(reach.tokens, reach.low, reach.high, context_tokens=reach.context_tokens, censored=reach.censored)
+    said = f"{reach.label}: {words}"
+    marks: list[Mark] = [Words(said if named else words, y + WORDS_ABOVE, colour=reach.colour)]
+    if reach.low is not None and reach.high is not None:
+        marks.append(Bars((y,), (reach.low,), (reach.high,), reach.colour, width=3, opacity=0.45, horizontal=True, group=reach.label))
+    if reach.open_ended and right is not None:
+        # From its head, which alone has a marker, backwards.
+        arrow: dict[str, Any] = {"marker": ">", "marker_size": ARROW_SIZE, "marker_every": 2}
+        marks.append(Line((right, reach.context_tokens), (y, y), reach.colour, group=reach.label, **arrow))
+    shape = ">" if reach.censored else reach.marker
+    value = Line((reach.tokens,), (y,), reach.colour, width=0, marker=shape, marker_size=7, hover=(said,), group=reach.label)
+    return [*marks, value]

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from matplotlib.colors import to_hex, to_rgb
 
-from hf_ctxscale.architectures import TABLE
+from hf_ctxscale.architectures import TABLE, family_label, series_label
 
 Row = dict[str, Any]
 
@@ -92,7 +92,7 @@ def drawable(runs: pa.Table) -> list[Row]:
 
 
 def rejected_trials(runs: Sequence[Row], fits: Mapping[str, Any]) -> frozenset[str]:
-    """Ids of runs that lost to another learning rate: the fits left them out and hold one of the same series, size and seed.
+    """Ids of runs that lost to another learning rate: the fits left them out and hold one of the same series, size, budget and seed.
 
     Args:
         runs: rows of the table of runs.
@@ -100,11 +100,31 @@ def rejected_trials(runs: Sequence[Row], fits: Mapping[str, Any]) -> frozenset[s
     """
 
     def cell(run: Row) -> tuple[Any, ...]:
-        return (run["architecture"], run["num_layers"], run["body_params"], run["seed"])
+        return (*_size_and_seed(run), run["train_tokens"])
 
-    chosen = {point["run_id"] for fit in fits.get("loss_vs_parameters", ()) for point in fit["points"] or ()}
+    chosen = _fitted(fits, "loss_vs_size", "loss_vs_size_and_data")
     taken = {cell(run) for run in runs if run["run_id"] in chosen}
     return frozenset(run["run_id"] for run in runs if run["run_id"] not in chosen and run["run_id"] is not None and cell(run) in taken)
+
+
+def other_budgets(runs: Sequence[Row], fits: Mapping[str, Any]) -> frozenset[str]:
+    """Ids of runs that cannot stand beside the others of their series: of their size and seed the fits hold one of another token budget."""
+    chosen = _fitted(fits, "loss_vs_size")
+    taken: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+    for run in runs:
+        if run["run_id"] in chosen:
+            taken[_size_and_seed(run)].add(run["train_tokens"])
+    others = [run for run in runs if run["run_id"] is not None and run["run_id"] not in chosen and taken[_size_and_seed(run)]]
+    return frozenset(run["run_id"] for run in others if run["train_tokens"] not in taken[_size_and_seed(run)])
+
+
+def _size_and_seed(run: Row) -> tuple[Any, ...]:
+    return (run["architecture"], run["num_layers"], run["body_params"], run["seed"])
+
+
+def _fitted(fits: Mapping[str, Any], *kinds: str) -> set[str]:
+    """Ids of the runs that fits of these kinds rest on."""
+    return {point["run_id"] for kind in kinds for fit in fits.get(kind, ()) for point in fit["points"]}
 
 
 def in_table_order(architectures: Iterable[str]) -> list[str]:
@@ -113,23 +133,9 @@ def in_table_order(architectures: Iterable[str]) -> list[str]:
     return [name for name in TABLE if name in names] + sorted(names - set(TABLE))
 
 
-def family_label(architecture: str) -> str:
-    """What charts and reports call a family; an architecture that the table does not hold is called by its key."""
-    return TABLE[architecture].label if architecture in TABLE else architecture
-
-
 def family_colours(architecture: str) -> tuple[str, ...]:
     """A family's colours from light to dark; greys for an architecture that the table does not hold."""
     return TABLE[architecture].colours if architecture in TABLE else UNKNOWN_COLOURS
-
-
-def series_label(architecture: str, depths: Iterable[int | None]) -> str:
-    """``LSTM, 2 layers``, or ``LSTM`` where the depths are several or not known."""
-    known = set(depths)
-    depth = known.pop() if len(known) == 1 else None
-    if depth is None:
-        return family_label(architecture)
-    return f"{family_label(architecture)}, {depth} layer{'' if depth == 1 else 's'}"
 
 
 def shades(colours: Sequence[str], count: int) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The lines under a chart's title: what was trained, how often, what the intervals cover, and what is not drawn."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -25,7 +26,7 @@ def subtitle(runs: Sequence[Row], *, intervals: Literal["bars", "bands"] | None,
     if tokens:
         setup.append(f"{_span(tokens)} training tokens")
     if seeds:
-        setup.append(_counted(len(seeds), "seed"))
+        setup.append(seeds_in_words(runs))
     if num_failed:
         setup.append(f"not drawn: {_counted(num_failed, 'failed run')}")
     lines = [" · ".join(setup)] if setup else []
@@ -36,6 +37,16 @@ def subtitle(runs: Sequence[Row], *, intervals: Literal["bars", "bands"] | None,
     if note:
         lines.append(note)
     return "\n".join(lines)
+
+
+def seeds_in_words(runs: Sequence[Row]) -> str:
+    """``3 seeds``, or ``1 to 3 seeds`` where some models have fewer than others."""
+    by_model: dict[tuple[Any, ...], set[int]] = defaultdict(set)
+    for run in runs:
+        if run["seed"] is not None:
+            by_model[run["architecture"], run["num_layers"], run["body_params"], run["train_tokens"]].add(run["seed"])
+    fewest, most = (choose(map(len, by_model.values()), default=0) for choose in (min, max))
+    return _counted(most, "seed") if fewest == most else f"{fewest} to {_counted(most, 'seed')}"
 
 
 def num_failed(runs: pa.Table) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from made_up_fits import write_made_up_fits
 from ruamel.yaml import YAML
 
 from hf_ctxscale.analysis.positions import log_bins
-from hf_ctxscale.files import write_json, write_record, write_table
+from hf_ctxscale.files import write_record, write_table
 from hf_ctxscale.study import CURVES_SCHEMA, HISTORY_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, ParameterGroups, RunRecord, ScoreRecord, Study
 
 Row = dict[str, Any]
@@ -69,7 +70,7 @@ def write_synthetic_study(
     write_table(study.results_file("curves"), curves, CURVES_SCHEMA)
     write_table(study.results_file("positions"), bins, POSITIONS_SCHEMA)
     if fits:
-        write_json(study.fits_file, _fits([run for run in runs if not run["run_id"].endswith("-trial")], one_document=one_document))
+        write_made_up_fits(study)
     _write_setup(study, corpus=corpus, seeds=seeds, models=models)
     return study
 
@@ -190,112 +191,6 @@ def _history(loss: float) -> list[Row]:
             {"step": int(step), "tokens": tokens, "train_loss_nats": value - 0.05, "validation_loss_nats": value, "learning_rate": 1e-3}
         )
     return rows
-
-
-def _fits(rows: list[Row], *, one_document: bool) -> Row:
-    by_size, by_position = [], []
-    for series in sorted({(row["architecture"], row["num_layers"]) for row in rows}):
-        points = [row for row in rows if (row["architecture"], row["num_layers"]) == series and row["state"] == "finished"]
-        alpha, n_c = 0.076, 8.8e13
-        if len({row["body_params"] for row in points}) > 2:
-            x = np.log([row["body_params"] for row in points])
-            y = np.log([row["loss_nats"] for row in points])
-            slope, offset = np.polyfit(x, y, 1)
-            alpha, n_c = -slope, math.exp(offset / -slope)
-        enough = len({row["body_params"] for row in points}) > 2
-        nothing = {"value": None, "low": None, "high": None}
-        by_size.append(
-            {
-                "series": f"{series[0]}-{series[1]}",
-                "architecture": series[0],
-                "num_layers": series[1],
-                "x": "body_params",
-                "form": "(N_c/N)^alpha",
-                "params": {
-                    "alpha": {"value": alpha, "low": alpha - 0.02, "high": alpha + 0.02} if enough else nothing,
-                    "n_c": {"value": n_c, "low": None, "high": None} if enough else nothing,
-                },
-                "converged": enough,
-                "reason": None if enough else "2 sizes are too few for a power law with 2 parameters",
-                "points": [
-                    {
-                        "run_id": row["run_id"],
-                        "x": row["body_params"],
-                        "loss_nats": row["loss_nats"],
-                        "loss_low": row.get("loss_nats_low"),
-                        "loss_high": row.get("loss_nats_high"),
-                        "predicted": (n_c / row["body_params"]) ** alpha if enough else None,
-                        "residual": row["loss_nats"] - (n_c / row["body_params"]) ** alpha if enough else None,
-                    }
-                    for row in points
-                ],
-            }
-        )
-    for row in rows:
-        if row["state"] == "finished":
-            by_position.append(
-                {
-                    "run_id": row["run_id"],
-                    "form": "L_inf + A*t^-alpha",
-                    "params": {
-                        "l_inf": {"value": 2.7, "low": 2.5, "high": 2.9},
-                        "a": {"value": 3.1, "low": 2.9, "high": 3.3},
-                        "alpha": {"value": 0.6, "low": None, "high": None},
-                    },
-                    "converged": True,
-                    "reason": None,
-                    "residual_nats": [0.0] * len(BINS),
-                }
-            )
-    claims = [
-        {
-            "id": "transformer_below_lstm",
-            "claim": "The largest Transformer has a lower test loss than the best LSTM of its size.",
-            "measured": 0.301,
-            "unit": "nats",
-            "low": None if one_document else 0.263,
-            "high": None if one_document else 0.339,
-            "confidence": 0.95,
-            "rule": "supported if the interval of the LSTM's loss minus the Transformer's lies above zero",
-            "verdict": "undecided" if one_document else "supported",
-            "reason": "one test document: no interval is possible" if one_document else None,
-            "num_documents": 1 if one_document else 89,
-            "num_runs": 2,
-            "seeds": [0],
-        },
-        {
-            "id": "lstm_flat",
-            "claim": "The largest LSTM gains nothing from more context.",
-            "measured": 0.0025,
-            "unit": "nats",
-            "low": None if one_document else -0.0275,
-            "high": None if one_document else 0.0325,
-            "confidence": 0.9,
-            "rule": "supported if the 90 % interval of its context gain lies inside ±0.02 nats",
-            "verdict": "undecided",
-            "reason": "one test document: no interval is possible" if one_document else "the interval is wider than the margin",
-            "num_documents": 1 if one_document else 89,
-            "num_runs": 1,
-            "seeds": [0],
-        },
-        {
-            "id": "depth_pays",
-            "claim": "LSTMs of 4 layers have a lower loss than LSTMs of 1 layer.",
-            "measured": None,
-            "unit": "nats",
-            "low": None,
-            "high": None,
-            "confidence": 0.95,
-            "rule": "supported if the interval lies above zero",
-            "verdict": "not supported",
-            "reason": None,
-            "num_documents": 1 if one_document else 89,
-            "num_runs": 2,
-            "seeds": [0],
-        },
-    ]
-    notes = ["Intervals cover the choice of test documents; they are conditional on these trained models (one seed)."]
-    return {"format": 1, "loss_vs_parameters": by_size, "loss_vs_position": by_position, "claims": claims, "notes": notes}
 
 
 def _write_setup(study: Study, *, corpus: str, seeds: tuple[int, ...], models: dict) -> None:

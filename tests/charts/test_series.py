@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from hf_ctxscale.architectures import TABLE
-from hf_ctxscale.charts.series import MARKERS, UNKNOWN_COLOURS, chart_series, rejected_trials, shades, text_colour
+from hf_ctxscale.charts.series import MARKERS, UNKNOWN_COLOURS, chart_series, other_budgets, rejected_trials, shades, text_colour
 from hf_ctxscale.files import read_table
 from hf_ctxscale.study import RUNS_SCHEMA, Study, size_label
 
@@ -96,6 +96,18 @@ def test_a_trial_is_rejected_only_where_the_fits_hold_another_run_of_its_series_
     other_seed = runs[0] | {"run_id": "another-seed", "seed": 7}
     assert rejected_trials([*runs, lost, other_seed], fits) == {"another-rate"}
     assert rejected_trials([*runs, lost], {}) == frozenset()
+
+
+def test_a_run_of_another_token_budget_is_no_trial_that_lost_but_stands_apart(study: Study) -> None:
+    fits: dict[str, Any] = json.loads(study.fits_file.read_text())
+    runs = read_table(study.results_file("runs")).to_pylist()
+    assert other_budgets(runs, fits) == frozenset()
+    shorter = runs[0] | {"run_id": "half", "train_tokens": runs[0]["train_tokens"] // 2}
+    assert rejected_trials([*runs, shorter], fits) == frozenset()
+    assert other_budgets([*runs, shorter], fits) == {"half"}
+    trial = shorter | {"run_id": "half-at-another-rate"}
+    fits["loss_vs_size_and_data"][0]["points"].append({"run_id": "half"})
+    assert rejected_trials([*runs, shorter, trial], fits) == {"half-at-another-rate"}
 
 
 @pytest.mark.parametrize(
