@@ -35,7 +35,6 @@ def write_card(study: Study, score_id: str) -> Path:
         measures=measures,
         setup=card_setup(score, name=card_name(row, score)),
         command=score.command,
-        fence="`" * max(3, _longest_run_of_backticks(score.command or "") + 1),
         versions=", ".join(f"{name} {version}" for name, version in sorted(score.packages.items())),
     )
     write_text(folder / "card.md", text)
@@ -108,7 +107,3 @@ def _limits(measure: Measure) -> dict[str, Any]:
     limits = {} if measure.low is None or measure.high is None else {"low": measure.low, "high": measure.high, "confidence": 0.95}
     flags = {"censored": measure.censored, "high_censored": measure.high_censored}
     return {"unit": measure.unit, **limits, **{flag: True for flag, is_set in flags.items() if is_set}}
-
-
-def _longest_run_of_backticks(text: str) -> int:
-    return max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)

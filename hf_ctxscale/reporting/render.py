@@ -1,4 +1,4 @@
-"""render: a template of this folder filled in; HTML is escaped by itself, and Markdown with the filter ``md``."""
+"""render: a template of this folder filled in; HTML is escaped by itself, and Markdown with the filters ``md`` and ``fence``."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def render(template: str, **contents: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = markdown_text
+    environment.filters |= {"md": markdown_text, "fence": markdown_fence}
     return environment.get_template(template).render(**contents)
 
 
@@ -28,3 +28,8 @@ def markdown_text(text: str) -> str:
     escaped = re.sub(r"([\\`*_|#])", r"\\\1", " ".join(text.split()))
     escaped = escaped.replace("](", r"]\(").replace("]:", r"]\:").replace("][", r"]\[")
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def markdown_fence(text: str) -> str:
+    """The backticks before and after code, more of them than the code has in a row."""
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))

@@ -1,12 +1,13 @@
 """setup_rows: how a study was made, as pairs of a name and a value; what its files do not say is left out."""
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from hf_ctxscale.reporting.measured_how import ablation_in_words, bos_in_words, text_in_words, windows_in_words
 from hf_ctxscale.reporting.numbers import counted, percent, whole
 from hf_ctxscale.reporting.sources import Sources
-from hf_ctxscale.study import RunRecord, ScoreRecord
+from hf_ctxscale.study import RunRecord, ScoreRecord, size_label
 
 Pair = tuple[str, str]
 # What a reader of the numbers may want to install again; a run's record names more.
@@ -21,7 +22,10 @@ SHOWN_SETTINGS = {
 
 
 def setup_rows(sources: Sources) -> tuple[Pair, ...]:
-    """Corpus, tokenizer, context, training, scoring and machine, in this order."""
+    """Corpus, tokenizer, context, training, scoring and machine, in this order; of a table of numbers from elsewhere the file alone."""
+    if sources.table is not None:
+        digest = sha256(sources.table.read_bytes()).hexdigest()
+        return (("table", sources.table.name), ("SHA-256", digest))
     return tuple(
         (name, value)
         for name, value in (*_corpus(sources), *_tokenizer(sources), *_training(sources), *_scoring(sources), *_machine(sources))
@@ -63,10 +67,16 @@ def _training(sources: Sources) -> Iterable[Pair]:
     settings = sources.settings.get("training") or {}
     shown = [f"{label} {_setting(key, settings[key])}" for key, label in SHOWN_SETTINGS.items() if key in settings]
     yield "training", "; ".join(["AdamW, cosine to zero", *shown]) if shown else ""
-    yield (
-        "seeds",
-        ", ".join(str(seed) for seed in sources.settings.get("seeds") or sorted({record.seed for record in sources.records.values()})),
-    )
+    yield "seeds", _seeds(sources)
+
+
+def _seeds(sources: Sources) -> str:
+    """Those of every run; where sizes have seeds of their own, size by size."""
+    own = sources.settings.get("seeds") or sorted({record.seed for record in sources.records.values()})
+    listed = ", ".join(str(seed) for seed in own)
+    of_sizes = [size for size in sources.settings.get("sizes") or () if size.get("seeds")]
+    others = [f"{', '.join(str(seed) for seed in size['seeds'])} at {size_label(size['body_params'])} body parameters" for size in of_sizes]
+    return "; ".join([listed, *others])
 
 
 def _setting(key: str, value: Any) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 from hf_ctxscale.analysis.measured import main_scores
 from hf_ctxscale.charts.chosen_scores import has_runs
-from hf_ctxscale.charts.draw import read_fits
-from hf_ctxscale.charts.series import in_table_order, rejected_trials
+from hf_ctxscale.charts.series import in_table_order, other_budgets, rejected_trials
+from hf_ctxscale.charts.study_charts import read_fits
 from hf_ctxscale.config import read_yaml
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import RunRecord, ScoreRecord, Study, UserError
+from hf_ctxscale.study import RUNS_SCHEMA, RunRecord, ScoreRecord, Study, UserError
 
 Row = dict[str, Any]
 
@@ -31,7 +31,11 @@ class Sources:
         scores: by score id.
         main: ids of the scores that claims rest on, all measured in one way.
         fits: results/fits.json; empty where nothing was fitted.
+        comparisons: results/comparisons.json; empty where models were not scored together.
         rejected: ids of runs that lost to another learning rate.
+        other_budgets: ids of runs of other token budgets than those that sizes are compared at.
+        name: of the study, or of its folder.
+        table: the file of numbers from elsewhere; None where the study measured its own.
     """
 
     settings: dict[str, Any]
@@ -43,11 +47,22 @@ class Sources:
     scores: dict[str, ScoreRecord]
     main: frozenset[str]
     fits: dict[str, Any]
+    comparisons: dict[str, Any]
     rejected: frozenset[str]
+    other_budgets: frozenset[str]
+    name: str
+    table: Path | None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the numbers are from elsewhere: no model was trained or scored here."""
+        return self.table is not None
 
     @property
     def corpus_name(self) -> str:
-        """The corpus's name, or its file or folder."""
+        """The corpus's name, or its file or folder; the table's where the numbers are from elsewhere."""
+        if self.table is not None:
+            return self.table.name
         settings = self.settings.get("corpus") or {}
         scored = {score.corpus for score in self.main_scores}
         return str(
@@ -72,11 +87,10 @@ class Sources:
 
     @property
     def measured(self) -> tuple[Row, ...]:
-        """Rows that have a size and a test loss and did not lose to another learning rate: what the charts show."""
+        """Rows that have a size and a test loss, did not lose to another learning rate and share the token budget: what the charts show."""
+        left_out = self.rejected | self.other_budgets
         return tuple(
-            run
-            for run in self.runs
-            if run["loss_nats"] is not None and run["body_params"] is not None and run["run_id"] not in self.rejected
+            run for run in self.runs if run["loss_nats"] is not None and run["body_params"] is not None and run["run_id"] not in left_out
         )
 
 
@@ -98,7 +112,8 @@ def read_sources(study: Study) -> Sources:
     Raises:
         UserError: the table of runs is missing, or a file cannot be read.
     """
-    table = read_table(study.results_file("runs"))
+    given = study.table_file if study.table_file.is_file() and not study.results_file("runs").is_file() else None
+    table = RUNS_SCHEMA.empty_table() if given else read_table(study.results_file("runs"))
     records = {record.run_id: record for record in study.run_records()}
     rows = table.to_pylist()
     listed = {row["run_id"] for row in rows}
@@ -107,8 +122,9 @@ def read_sources(study: Study) -> Sources:
     corpus = _read_mapping(study.tokens / "corpus.json")
     main = frozenset(score.score_id for score in main_scores(study).values())
     runs = _row_of_each_run(rows, main=main)
+    settings = read_yaml(study.config_file) if study.config_file.is_file() else {}
     return Sources(
-        settings=read_yaml(study.config_file) if study.config_file.is_file() else {},
+        settings=settings,
         corpus=corpus,
         runs=tuple(runs),
         others=tuple(row for row in rows if row not in runs),
@@ -117,7 +133,11 @@ def read_sources(study: Study) -> Sources:
         scores={score.score_id: score for score in study.score_records()},
         main=main,
         fits=fits,
+        comparisons=_read_mapping(study.comparisons_file),
         rejected=rejected_trials(rows, fits),
+        other_budgets=other_budgets(rows, fits),
+        name=str(settings.get("name") or study.folder.resolve().name),
+        table=given,
     )
 
 

@@ -1,21 +1,32 @@
-"""What a report says in sentences: the result, the captions, how to read the charts. Every number comes from the study's tables."""
+"""What a report says in sentences: the result, the verdicts, the intervals, how to read it. Every number comes from the study's tables."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 from hf_ctxscale.analysis.positions import GAIN_WINDOW, context_gain_obstacle, last_octave
+from hf_ctxscale.architectures import family_label
 from hf_ctxscale.charts.chosen_scores import score_label
-from hf_ctxscale.charts.series import SAME_SIZE, family_label, series_label
-from hf_ctxscale.reporting.measured_how import CURVE_IN_WORDS, cuts_in_words, effective_context_in_words, on_text
+from hf_ctxscale.charts.series import SAME_SIZE
+from hf_ctxscale.charts.subtitle import seeds_in_words
+from hf_ctxscale.reporting.measured_how import CURVE_IN_WORDS, effective_context_in_words, on_text
 from hf_ctxscale.reporting.numbers import counted, estimate, number
 from hf_ctxscale.reporting.sources import Row, Sources
+from hf_ctxscale.reporting.table_words import table_sentence
 from hf_ctxscale.study import size_label
 
+HOW_TO_READ_FITS = (
+    "A parameter is not identifiable where the data do not pin it down; the reason stands beside it, and the chart of profiles shows how little the fit gets "
+    "worse when its exponent is moved.",
+    "A fit has converged where its gradient is near zero and the best solution was reached from several starts. Log-Huber is the same law fitted with another "
+    "loss function (Hoffmann et al. 2022), as a check of how much single points decide.",
+)
 VERDICTS = ("supported", "not supported", "undecided")
 
 
 def result_sentence(sources: Sources) -> str:
     """One sentence: at the largest size that the families share, the loss of each and what it gains from more context."""
+    if sources.is_table:
+        return table_sentence(sources)
     if not sources.has_runs:
         return _scored_sentence(sources)
     groups = _families_at_one_size(sources.measured)
@@ -63,11 +74,15 @@ def verdict_sentence(sources: Sources) -> str:
         return "No claim has been judged yet."
     counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
     said = [f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in counts.items() if count]
-    return f"Of {counted(len(claims), 'claim')} put to this study, {_listed(said)}."
+    conditional = (sources.fits.get("intervals") or {}).get("covers") == "documents"
+    why = " With one training seed, what is found is conditional on these trained models." if conditional else ""
+    return f"Of {counted(len(claims), 'claim')} put to this study, {_listed(said)}.{why}"
 
 
 def interval_sentence(sources: Sources) -> str:
-    """What the intervals cover, and whether there are any."""
+    """What the intervals of single losses cover, and whether there are any."""
+    if sources.is_table:
+        return fits_interval_sentence(sources)
     measured = sources.measured if sources.has_runs else tuple(row for row in sources.others if row["loss_nats"] is not None)
     documents = sorted({run["num_documents"] for run in measured if run["num_documents"] is not None})
     seeds = {run["seed"] for run in measured if run["seed"] is not None}
@@ -79,67 +94,33 @@ def interval_sentence(sources: Sources) -> str:
     number_of = f"{_span(documents)} {kind}documents" if documents != [1] else f"1 {kind}document"
     if not sources.has_runs:
         return f"Intervals are 95 % ones over the choice of {number_of}, given these models."
-    trained = "one training run per model" if len(seeds) == 1 else f"these {len(seeds)} training seeds per model"
+    trained = "one training run per model" if len(seeds) == 1 else f"these models ({seeds_in_words(measured)} each)"
     return f"Intervals are 95 % ones over the choice of {number_of}, given {trained}; they do not cover what another training seed would change."
+
+
+def fits_interval_sentence(sources: Sources) -> str:
+    """What the intervals of fits and claims cover; nothing where nothing was fitted."""
+    return str((sources.fits.get("intervals") or {}).get("sentence") or "")
 
 
 def setup_phrase(sources: Sources) -> str:
     """Corpus, tokens and seeds, for captions."""
+    if sources.is_table:
+        return f"numbers from {sources.corpus_name}"
     tokens = sorted({run["train_tokens"] for run in sources.measured if run["train_tokens"] is not None})
     seeds = {run["seed"] for run in sources.measured if run["seed"] is not None}
     parts = [sources.corpus_name]
     if tokens:
         parts.append(f"{_span(tokens)} training tokens per model")
     if seeds:
-        parts.append(counted(len(seeds), "seed"))
+        parts.append(seeds_in_words(sources.measured))
     return ", ".join(parts)
-
-
-def captions(sources: Sources) -> dict[str, str]:
-    """The words under each chart."""
-    setup, intervals = setup_phrase(sources), interval_sentence(sources)
-    cut = any(score.ablation for score in sources.scores.values())
-    return {
-        "loss_vs_parameters": (
-            f"Test loss against body parameters, which leave out embeddings and output head ({setup}). One line per family and depth; a point is a "
-            f"trained model. {intervals}"
-        ),
-        "loss_vs_position": (
-            f"Test loss of the prediction made after t tokens of context, averaged in log-spaced bins ({setup}). One line per model, with its body "
-            f"parameters; small models are light, large ones dark. {intervals}"
-        ),
-        "loss_vs_tokens": (
-            f"Validation loss during training ({setup}). A line that still falls steeply at its end belongs to a model that would have gained from "
-            "more tokens: its place in the other charts says as much about the budget as about the architecture."
-        ),
-        "context_use": (
-            f"Solid: loss by position in the window, averaged in log-spaced bins. {cuts_in_words()} The bars below give the effective "
-            f"context with its interval. {intervals}"
-            if cut
-            else f"Loss by position in the window, averaged in log-spaced bins. {intervals}"
-        ),
-    }
-
-
-def alternative_texts(sources: Sources) -> dict[str, str]:
-    """What a reader who cannot see a chart is told."""
-    ends = [
-        f"{size_label(run['body_params'])} {series_label(run['architecture'], (run['num_layers'],))}: {number(run['loss_nats'])}"
-        for run in sources.measured
-    ]
-    losses = f"Test losses in nats per token: {'; '.join(ends)}." if ends else "No finished run."
-    return {
-        "loss_vs_parameters": f"Line chart of test loss against parameters without embeddings, log x axis, a line per family and depth. {losses}",
-        "loss_vs_position": "Line chart of test loss against token index in context, log x axis, a line per model. "
-        "The table of runs gives each model's context gain.",
-        "loss_vs_tokens": "Line chart of validation loss against training tokens, log x axis, a line per model.",
-        "context_use": "Line chart of loss against tokens of context, log x axis, a solid line by position and, where an ablation was made, a dashed one "
-        "by cut of the context for each model, with bars of effective context. The tables give each model's numbers.",
-    }
 
 
 def how_to_read(sources: Sources) -> tuple[str, ...]:
     """The few things that a reader must know, one sentence or two each."""
+    if sources.is_table:
+        return (*HOW_TO_READ_FITS, "The numbers were measured elsewhere; what they are of, and how, the table does not say.")
     sentences = [
         "Loss is the negative log-likelihood of the next token in nats, lower is better. It depends on the tokenizer; bits per byte does not.",
         f"Token index t is the prediction made after t tokens of a window. {_windows_sentences(sources)}".strip(),
@@ -149,9 +130,11 @@ def how_to_read(sources: Sources) -> tuple[str, ...]:
         sentences.append(effective_context_in_words())
     if sources.has_runs:
         sentences += [
-            "A claim is supported or not supported only where its interval satisfies the rule beside it; otherwise it is undecided, which is a result too.",
+            "A claim is supported or not supported only where its interval satisfies the rule beside it and Holm's correction over all claims leaves its p at "
+            "0.05 or less; otherwise it is undecided, which is a result too.",
             "Where families are compared in words, each is represented by its depth of lowest validation loss, never chosen by test loss.",
             "Models are compared at equal body parameters and equal training tokens, not at equal time.",
+            *HOW_TO_READ_FITS,
         ]
     else:
         sentences.append("Losses by token are compared only between models with the same tokenizer; between others, compare bits per byte.")
@@ -222,7 +205,8 @@ def _gain(runs: Sequence[Row]) -> str | None:
         return None
     if len(runs) == 1:
         return estimate(gains[0], runs[0]["context_gain_nats_low"], runs[0]["context_gain_nats_high"], signed=True)
-    return f"{number(min(gains), signed=True)} to {number(max(gains), signed=True)}"
+    # Seeds that agree to the last decimal shown are no range.
+    return " to ".join(dict.fromkeys(number(end(gains), signed=True) for end in (min, max)))
 
 
 def _range(positions: tuple[int, int]) -> str:

@@ -8,11 +8,13 @@ from synthetic_scores import add_scored_model, score_of, write_ablated_study, wr
 from synthetic_study import write_synthetic_study
 
 from hf_ctxscale.charts.draw import draw_study
+from hf_ctxscale.charts.study_charts import study_charts
 from hf_ctxscale.files import read_table, write_record, write_table
-from hf_ctxscale.reporting.report import CHART_OF_SCORES, CHARTS_OF_RUNS, write_report
+from hf_ctxscale.reporting.report import write_report
 from hf_ctxscale.reporting.setup import setup_rows
 from hf_ctxscale.reporting.sources import read_sources
-from hf_ctxscale.reporting.tables import Table, runs_table, scored_table
+from hf_ctxscale.reporting.table import Table
+from hf_ctxscale.reporting.tables import runs_table, scored_table
 from hf_ctxscale.reporting.words import how_to_read, result_sentence
 from hf_ctxscale.study import RUNS_SCHEMA, Study
 
@@ -38,7 +40,13 @@ def test_a_study_of_scores_alone_is_reported_without_claims_runs_or_fits(scored:
         "**On the test split of python-stdlib, with 256 tokens of context, losses in nats per token: small 3.400 [3.330, 3.470] and "
         "large 3.100 [3.030, 3.170].**"
     ) in text
-    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == ["Scored models", "How to read this", "Setup"]
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == [
+        "Scored models",
+        "How to read this",
+        "Setup",
+        "Commands",
+        "Methods, for a paper",
+    ]
     assert re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text) == ["charts/context_use.png"]
     assert "Intervals are 95 % ones over the choice of 89 documents, given these models." in text
     assert "| 30 tokens [15, 51] |" in text
@@ -65,7 +73,7 @@ def test_a_study_of_runs_shows_scored_models_in_a_table_of_their_own(tmp_path: P
     assert column(scored_table(sources), "model") == ["small"]
     assert len(sources.measured) == 1
     study.charts.mkdir()
-    for name in (*CHARTS_OF_RUNS, CHART_OF_SCORES):
+    for name in study_charts(study):
         (study.charts / f"{name}.svg").write_text("<svg></svg>")
     text = write_report(study).with_suffix(".md").read_text()
     assert "## Scored models" in text

@@ -1,14 +1,14 @@
 """The tables of the report."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from synthetic_study import write_synthetic_study
 
 from hf_ctxscale.reporting.setup import setup_rows
 from hf_ctxscale.reporting.sources import Sources, read_sources
-from hf_ctxscale.reporting.tables import Table, claims_table, position_fits_table, runs_table, size_fits_table
+from hf_ctxscale.reporting.table import Table, TableRow, without_empty
+from hf_ctxscale.reporting.tables import runs_table
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +20,26 @@ def column(table: Table, heading: str) -> list[str]:
     return [row.cells[table.headings.index(heading)] for row in table.rows]
 
 
-def with_fits(sources: Sources, **fits: Any) -> Sources:
-    return Sources(**(vars(sources) | {"fits": sources.fits | fits}))
-
-
 def test_every_row_has_a_cell_for_every_heading(sources: Sources) -> None:
-    for table in (claims_table(sources), runs_table(sources), size_fits_table(sources), position_fits_table(sources)):
-        assert table.rows
-        assert {len(row.cells) for row in table.rows} == {len(table.headings)}
-        assert table.numeric <= set(table.headings)
+    table = runs_table(sources)
+    assert table.rows
+    assert {len(row.cells) for row in table.rows} == {len(table.headings)}
+    assert table.numeric <= set(table.headings)
 
 
-def test_claims_show_sign_unit_and_the_confidence_of_their_interval(sources: Sources) -> None:
-    table = claims_table(sources)
-    assert column(table, "measured") == ["+0.301 nats", "+0.003 nats", "—"]
-    assert column(table, "interval") == ["[+0.263, +0.339] (95 %)", "[−0.028, +0.033] (90 %)", "—"]
-    assert [row.kind for row in table.rows] == ["supported", "undecided", "not-supported"]
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    table = Table(("a", "b", "c"), (TableRow(("1", "—", "—"), "kind"), TableRow(("2", "—", "3"))), frozenset({"b", "c"}), frozenset({"b"}))
+    assert without_empty(table, ["b", "c"]) == Table(("a", "c"), (TableRow(("1", "—"), "kind"), TableRow(("2", "3"))), frozenset({"c"}))
+
+
+def test_sentences_stand_under_their_row_and_everything_else_beside_each_other() -> None:
+    table = Table(
+        ("claim", "why", "p", "rule"), (TableRow(("it pays", "—", "0.1", "above 0")),), frozenset({"p"}), frozenset({"why", "rule"})
+    )
+    (row,) = table.rows
+    assert table.beside == ("claim", "p")
+    assert table.cells_beside(row) == (("claim", "it pays"), ("p", "0.1"))
+    assert table.cells_under(row) == (("rule", "above 0"),)
 
 
 def test_the_mismatch_to_the_target_is_that_of_the_exact_count(sources: Sources) -> None:
@@ -55,23 +59,6 @@ def test_a_trial_that_lost_is_a_row_that_says_so(tmp_path: Path) -> None:
     assert states["gpt2-2-26k-s0"] == "finished"
     assert states["gpt2-2-26k-s0-trial"] == "finished; another learning rate did better"
     assert not any(run["run_id"].endswith("-trial") for run in sources.measured)
-
-
-def test_a_parameter_that_is_not_identifiable_is_named_so_with_the_reason(sources: Sources) -> None:
-    nothing = {"value": None, "low": None, "high": None}
-    fit = sources.fits["loss_vs_parameters"][0] | {
-        "params": {"alpha": nothing, "n_c": nothing},
-        "converged": False,
-        "reason": "one size only",
-    }
-    table = size_fits_table(with_fits(sources, loss_vs_parameters=[fit]))
-    assert column(table, "alpha") == column(table, "N_c") == ["not identifiable"]
-    assert column(table, "outcome") == ["one size only"]
-
-
-def test_the_largest_residual_keeps_its_sign(sources: Sources) -> None:
-    fit = sources.fits["loss_vs_position"][0] | {"residual_nats": [0.01, -0.04, 0.02, None]}
-    assert column(position_fits_table(with_fits(sources, loss_vs_position=[fit])), "largest residual, nats") == ["−0.040"]
 
 
 def test_the_setup_names_what_a_reader_needs_to_repeat_it(sources: Sources) -> None:

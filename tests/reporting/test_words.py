@@ -6,7 +6,7 @@ import pytest
 from synthetic_study import write_synthetic_study
 
 from hf_ctxscale.reporting.sources import Sources, read_sources
-from hf_ctxscale.reporting.words import how_to_read, interval_sentence, result_sentence, verdict_sentence
+from hf_ctxscale.reporting.words import _gain, how_to_read, interval_sentence, result_sentence, verdict_sentence
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,14 @@ def test_several_seeds_are_given_as_a_range(tmp_path: Path) -> None:
 
 
 def test_verdicts_are_counted(sources: Sources) -> None:
-    assert verdict_sentence(sources) == "Of 3 claims put to this study, 1 is supported, 1 is not supported and 1 is undecided."
+    assert verdict_sentence(sources) == (
+        "Of 5 claims put to this study, 1 is supported, 1 is not supported and 3 are undecided. "
+        "With one training seed, what is found is conditional on these trained models."
+    )
+
+
+def test_several_seeds_are_not_called_conditional(tmp_path: Path) -> None:
+    assert "conditional" not in verdict_sentence(read_sources(write_synthetic_study(tmp_path, seeds=(0, 1))))
 
 
 def test_intervals_are_said_to_cover_documents_and_not_seeds(sources: Sources) -> None:
@@ -60,3 +67,10 @@ def test_without_runs_nothing_is_claimed(tmp_path: Path) -> None:
     sources = read_sources(study)
     assert result_sentence(sources) == "No run of this study has finished and been scored yet."
     assert interval_sentence(sources) == "Nothing has been measured yet."
+
+
+def test_seeds_of_one_gain_to_the_last_decimal_are_no_range():
+    assert [_gain([{"context_gain_nats": gain} for gain in gains]) for gains in ((-0.0081, -0.0079), (0.01, 0.02))] == [
+        "−0.008",
+        "+0.010 to +0.020",
+    ]
