@@ -63,6 +63,7 @@ class SizeSettings(Settings):
 
     body_params: PositiveInt
     train_tokens: PositiveInt
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = None  # of this size; None: the study's
 
 
 class FamilySettings(Settings):

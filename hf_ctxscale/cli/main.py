@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from hf_ctxscale.cli.analyse import analyse
+from hf_ctxscale.cli.condense import condense
 from hf_ctxscale.cli.draw import draw
 from hf_ctxscale.cli.read_along import read_along
 from hf_ctxscale.cli.run import run
@@ -24,6 +25,7 @@ app.command()(sweep)
 app.command()(score)
 app.command()(analyse)
 app.command()(draw)
+app.command()(condense)
 app.command()(read_along)
 
 

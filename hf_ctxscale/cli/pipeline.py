@@ -6,7 +6,7 @@ Heavy imports stand inside the stages that need them: a reader of results needs 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hf_ctxscale.cli.stages import console, show, stage
 from hf_ctxscale.files import write_record
@@ -162,38 +162,57 @@ def _without_score(records: list[RunRecord], *, study: Study, settings: StudySet
 
 
 def analyse_results(study: Study) -> None:
-    """Scores to tables, fits and claims."""
+    """Scores to tables, fits and claims; a table from elsewhere to fits."""
+    from hf_ctxscale.analysis.given_fits import analyse_table
     from hf_ctxscale.analysis.results import analyse_study, build_results
+    from hf_ctxscale.cli.words import claims_in_words, laws_in_words, unidentified_in_words
 
     with stage("analyse"):
-        build_results(study)
-        if not study.begun:
-            show("scores of models alone: the tables are written anew, and there are no fits and claims without trained runs")
-            return
-        for claim in analyse_study(study)["claims"]:
-            show(f"{claim['verdict']}: {claim['claim']}")
+        if study.table_file.is_file():
+            fits = analyse_table(study)
+            lines = laws_in_words(fits)
+        else:
+            build_results(study)
+            if not study.begun:
+                show("scores of models alone: the tables are written anew, and there are no fits and claims without trained runs")
+                return
+            fits = analyse_study(study)
+            lines = claims_in_words(fits)
+        for line in (*lines, unidentified_in_words(fits), *fits["notes"], str(study.fits_file)):
+            show(line)
 
 
-def draw_results(study: Study) -> None:
-    """Results to charts and report."""
+def draw_results(study: Study, *, style: Literal["modern", "figure7"] = "modern", paper: bool = False) -> None:
+    """Results to charts and report.
+
+    Args:
+        style: figure7 adds a chart in the form of the paper's figure.
+        paper: whether the paper's values stand beside the study's.
+    """
     from hf_ctxscale.charts.draw import draw_study
     from hf_ctxscale.reporting.report import write_report
 
     with stage("draw"):
-        for path in draw_study(study):
+        for path in draw_study(study, style=style, paper=paper):
             show(str(path))
-        show(str(write_report(study)))
+        report = write_report(study, style=style, paper=paper)
+        for path in (report, report.with_suffix(".md")):
+            show(str(path))
 
 
 def open_existing(folder: Path) -> Study:
-    """A study that is there.
+    """A study that is there, or the folder of a table from elsewhere.
 
     Raises:
         UserError: the folder holds none, and no scores either.
     """
     study = Study(folder)
-    if not study.config_file.is_file() and not study.score_records():
-        raise UserError(f"{str(folder)!r} holds no study (no study.yaml in it); make one with `hf-ctxscale run demo --out {folder}`.")
+    if not (study.config_file.is_file() or study.table_file.is_file() or study.score_records()):
+        found = "holds no study (no study.yaml in it)" if folder.exists() else "does not exist"
+        raise UserError(
+            f"{str(folder)!r} {found}; make one with `hf-ctxscale run demo --out {folder}`. "
+            "Numbers from elsewhere are given as a CSV file: `hf-ctxscale analyse TABLE.csv`."
+        )
     return study
 
 

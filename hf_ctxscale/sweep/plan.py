@@ -38,7 +38,7 @@ def plan_runs(settings: StudySettings, *, vocab_size: int, tokens_fingerprint: s
         for family in settings.families
         for index, size in enumerate(settings.sizes)
         for rate in learning_rates(family, index)
-        for seed in settings.seeds
+        for seed in size.seeds or settings.seeds
     ]
     seen: set[str] = set()
     for record in records:

@@ -127,3 +127,15 @@ def test_counts_are_written_as_in_the_figure(number, words):
 @pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (59.6, "1 min 0 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])
 def test_durations_are_said_as_people_do(seconds, words):
     assert in_words(seconds) == words
+
+
+def test_a_size_may_have_seeds_of_its_own(text_folder):
+    sizes = [{"body_params": 2000, "train_tokens": 4800, "seeds": [0, 1, 2]}, {"body_params": 4000, "train_tokens": 4800}]
+    records = _plan(text_folder, sizes=sizes, seeds=[0], size_tolerance=0.2)
+    assert sorted((record.target_body_params, record.seed) for record in records if record.architecture == "lstm") == [
+        (2000, 0), (2000, 1), (2000, 2), (4000, 0),
+    ]  # fmt: skip
+    # The runs are the same as without it.
+    assert {record.run_id for record in _plan(text_folder, sizes=[sizes[0] | {"seeds": None}, sizes[1]], size_tolerance=0.2)} < {
+        record.run_id for record in records
+    }
