@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: help setup demo smoke test transformers-tests quality style benchmark interval-coverage learning-rates clean
+.PHONY: help setup demo smoke test transformers-tests quality style benchmark interval-coverage fit-coverage learning-rates clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[train,app,dev]"
 	@touch $@
 
-demo: setup  ## both charts from real text, about a quarter of an hour on 2 cores; OUT=folder to put them elsewhere
+demo: setup  ## both charts from real text, about 24 minutes on 2 cores; OUT=folder to put them elsewhere
 	$(BIN)/hf-ctxscale run configs/demo.yaml --out $(OUT)
 
 smoke: setup  ## the same stages in a minute, too small to show anything
@@ -39,14 +39,19 @@ style: setup  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: setup  ## the LSTM against bare kernels, training and scoring against bare torch loops, and the time of all intervals
+benchmark: setup  ## the LSTM against bare kernels, training, scoring and fits against bare loops, and the time of intervals and reports
 	$(BIN)/python benchmarks/lstm_speed.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/scoring_speed.py
 	$(BIN)/python benchmarks/interval_speed.py
+	$(BIN)/python benchmarks/fit_speed.py
+	$(BIN)/python benchmarks/report_speed.py
 
 interval-coverage: setup  ## how often intervals cover the truth, in simulation; writes docs/interval_coverage.md
 	$(BIN)/python benchmarks/interval_coverage.py
+
+fit-coverage: setup  ## how often fits, crossovers and claims hold the truth, in simulation; writes docs/fit_coverage.md
+	$(BIN)/python benchmarks/fit_coverage.py
 
 learning-rates: setup  ## the trials behind the demo's learning rates, about half an hour on 2 cores
 	$(BIN)/hf-ctxscale sweep configs/demo_learning_rates.yaml --out out/demo_learning_rates
