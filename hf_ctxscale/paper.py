@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-# L(N) = (N_c / N)^alpha_N, section 1.2; L(N, D) in its joint form, section 4; L(D), section 1.2.
+# L(N) = (N_c / N)^alpha_N, section 1.2; L(N, D) in its joint form, section 4.
 ALPHA_N = 0.076
 N_C = 8.8e13
-ALPHA_D = 0.095
-D_C = 5.4e13
 JOINT = {"alpha_n": 0.076, "alpha_d": 0.103, "n_c": 6.4e13, "d_c": 1.8e13}
 
 

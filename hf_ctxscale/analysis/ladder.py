@@ -13,7 +13,7 @@ from hf_ctxscale.architectures import TABLE
 Family = Literal["LSTM", "Transformer"]
 Cell = tuple[MeasuredRun, ...]  # the runs of one series at one size: one per seed
 
-SAME_SIZE = 1.03  # ratio of two sizes that count as equal: as near as families are matched by default
+MATCHED_SIZE = 1.03  # ratio of two sizes that count as equal: as near as families are matched by default
 
 
 class UntestableError(Exception):
@@ -115,7 +115,7 @@ class Ladder:
         for below, over in pairwise(cells):
             if below[0].record.params.total <= total <= over[0].record.params.total:
                 return below, over
-        ends = [cell for cell in cells[:1] + cells[-1:] if abs(math.log(total / cell[0].record.params.total)) <= math.log(SAME_SIZE)]
+        ends = [cell for cell in cells[:1] + cells[-1:] if abs(math.log(total / cell[0].record.params.total)) <= math.log(MATCHED_SIZE)]
         return (ends[0], ends[0]) if ends else None
 
     def best_words(self, family: Family, *, size: int) -> str:

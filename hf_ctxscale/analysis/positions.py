@@ -36,6 +36,7 @@ __all__ = [
     "paired_difference",
     "save_losses",
     "window_means",
+    "window_sums",
 ]
 
 Window = tuple[int, int]  # context positions, both ends included
@@ -96,12 +97,13 @@ def window_means(losses: PositionLosses, windows: Sequence[Window], *, per: Lite
     """
     assert all(1 <= first <= last <= losses.context_tokens for first, last in windows), windows
     counts = losses.num_tokens if per == "token" else losses.num_bytes * math.log(2)
-    sums_DW, counts_DW = (_window_sums(array_DT, windows).astype(np.float64) for array_DT in (losses.loss_sum_nats, counts))
+    sums_DW, counts_DW = (window_sums(array_DT, windows).astype(np.float64) for array_DT in (losses.loss_sum_nats, counts))
     with np.errstate(divide="ignore", invalid="ignore"):
         return leave_one_out(sums_DW) / leave_one_out(counts_DW)
 
 
-def _window_sums(array_DT: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
+def window_sums(array_DT: np.ndarray, windows: Sequence[Window]) -> np.ndarray:
+    """Sums over windows of positions of a number per document and position, (D, W)."""
     return np.stack([array_DT[:, first - 1 : last].sum(axis=1) for first, last in windows], axis=1)
 
 
@@ -133,7 +135,7 @@ def _estimate(models: tuple[PositionLosses, ...], *, signs: tuple[float, ...], s
     """Sum over models of sign times statistic."""
     context_tokens, furthest = models[0].context_tokens, max(last for _, last in statistic.windows)
     # A document without a token in these windows is no cluster of this statistic.
-    counted_D = np.any([_window_sums(model.num_tokens, statistic.windows).any(axis=1) for model in models], axis=0)
+    counted_D = np.any([window_sums(model.num_tokens, statistic.windows).any(axis=1) for model in models], axis=0)
     if not counted_D.all():
         models = tuple(model.rows(np.flatnonzero(counted_D)) for model in models)
     num_documents = int(counted_D.sum())
@@ -144,7 +146,7 @@ def _estimate(models: tuple[PositionLosses, ...], *, signs: tuple[float, ...], s
         return no_estimate("the number of bytes per token is not known", confidence=confidence, num_documents=num_documents)
     values_R, weights_D = np.zeros(1 + num_documents), np.zeros(num_documents)
     for sign, model in zip(signs, models, strict=True):
-        weights_D += _window_sums(model.num_tokens if statistic.per == "token" else model.num_bytes, statistic.windows).sum(axis=1)
+        weights_D += window_sums(model.num_tokens if statistic.per == "token" else model.num_bytes, statistic.windows).sum(axis=1)
         values_R += sign * (window_means(model, statistic.windows, per=statistic.per) @ np.asarray(statistic.weights))
     return jackknife(values_R, confidence=confidence, weights_D=weights_D)
 

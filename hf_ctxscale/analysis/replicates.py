@@ -19,7 +19,7 @@ from hf_ctxscale.analysis.bootstrap import NUM_RESAMPLES, shared_resamples
 from hf_ctxscale.analysis.estimates import Estimate, degrees_of_freedom, no_estimate
 from hf_ctxscale.analysis.known_variances import delete_one_variances, shared, smoothed, weighable
 from hf_ctxscale.analysis.measured import Measured, MeasuredRun
-from hf_ctxscale.analysis.positions import PositionLosses, Window, window_means
+from hf_ctxscale.analysis.positions import PositionLosses, Window, window_means, window_sums
 
 FURTHEST_LOG = 20.0  # of a replicate's loss from the measured one: a factor that no interval is read off at
 
@@ -211,10 +211,7 @@ def percentile_estimate(values_R: np.ndarray, *, confidence: float = 0.95, num_d
 def _resampled_means(losses: PositionLosses, windows: Sequence[Window], *, counts_RD: np.ndarray) -> np.ndarray:
     """Ratios of weighted sums, so that every token weighs the same, (R, W)."""
     assert all(1 <= first <= last <= losses.context_tokens for first, last in windows), windows
-    sums_DW, tokens_DW = (
-        np.stack([array_DT[:, first - 1 : last].sum(axis=1, dtype=np.float64) for first, last in windows], axis=1)
-        for array_DT in (losses.loss_sum_nats, losses.num_tokens)
-    )
+    sums_DW, tokens_DW = (window_sums(array_DT, windows).astype(np.float64) for array_DT in (losses.loss_sum_nats, losses.num_tokens))
     with np.errstate(divide="ignore", invalid="ignore"):
         means_RW: np.ndarray = (counts_RD @ sums_DW) / (counts_RD @ tokens_DW)
     return means_RW
