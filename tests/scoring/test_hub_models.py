@@ -1,67 +1,15 @@
 """Models of the Hub, through a stand-in for it on this machine: one that is there, and every reason why one cannot be had."""
 
-import hashlib
-import http.server
 import json
-import os
+import math
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.hub_stand_in import HubStandIn
 from tests.scoring.saved_models import save_tiny, write_documents
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# What the Hub answers for a repository: status, X-Error-Code, X-Error-Message.
-ANSWERS = {
-    "org/gated": (
-        401,
-        "GatedRepo",
-        "Access to model org/gated is restricted. You must have access to it and be authenticated to access it.",
-    ),
-    "org/missing": (401, "RepoNotFound", "Repository not found"),
-    "org/renamed": (404, "RepoNotFound", "Repository not found"),
-    "org/unversioned": (404, "RevisionNotFound", "Invalid rev id: v9"),
-}
-
-
-class _Hub(http.server.BaseHTTPRequestHandler):
-    """Serves the files of one folder as the repositories org/tiny and, without the weights, org/half; refuses the rest."""
-
-    folder: Path
-
-    def do_GET(self) -> None:
-        self._answer(body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
-
-    def _answer(self, *, body: bool) -> None:
-        repository = "/".join(self.path.removeprefix("/api/models").split("/")[1:3])
-        file = self.folder / self.path.rpartition("/")[2]
-        if repository == "org/dropped" or (repository == "org/half" and file.suffix == ".safetensors"):
-            self.close_connection = True
-        elif repository in ANSWERS:
-            self._reply(ANSWERS[repository][0], b"", {"X-Error-Code": ANSWERS[repository][1], "X-Error-Message": ANSWERS[repository][2]})
-        elif repository in ("org/tiny", "org/half") and "/resolve/" in self.path and file.is_file():
-            content = file.read_bytes()
-            self._reply(200, content if body else b"", {"ETag": f'"{hashlib.sha1(content).hexdigest()}"'}, size=len(content))
-        else:
-            self._reply(404, b"", {"X-Error-Code": "EntryNotFound"})
-
-    def _reply(self, status: int, content: bytes, headers: dict[str, str], *, size: int = 0) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "X-Repo-Commit": COMMIT, "Content-Length": str(size)}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments: object) -> None:
-        """Says nothing."""
-
 
 # Opens every name; then scores the one that is there, twice.
 SCRIPT = """
@@ -97,37 +45,29 @@ print(json.dumps(given))
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory) -> Iterator[str]:
+def hub(tmp_path_factory) -> Iterator[HubStandIn]:
     folder = save_tiny(tmp_path_factory.mktemp("hub") / "tiny", n_positions=24)
-    handler = type("Handler", (_Hub,), {"folder": folder})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with HubStandIn() as hub:
+        for name in ("gated", "half", "tiny", "unversioned"):
+            hub.add_commit(f"org/{name}", files)
+        hub.add_commit("org/empty", {})
+        hub.repository("org/gated").gated = True
+        # The Hub answers 401 for what is not there without a token, and 404 with one.
+        hub.fail("/org/renamed", status=404, headers={"X-Error-Code": "RepoNotFound"}, times=math.inf)
+        hub.fail("/org/dropped", cut="before", times=math.inf)
+        hub.fail("/org/half/resolve/.*safetensors", cut="before", times=math.inf)
+        yield hub
 
 
 @pytest.fixture(scope="module")
 def given(hub, tmp_path_factory) -> dict:
     """What the script printed; its process alone knows the stand-in, since the address is read when huggingface_hub is imported."""
     folder = tmp_path_factory.mktemp("process")
-    names = [
-        *((name, "v9" if name == "org/unversioned" else None) for name in ANSWERS),
-        ("org/dropped", None),
-        ("org/half", None),
-        ("org/empty", None),
-        ("not a name", None),
-    ]
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))},
-        "HF_ENDPOINT": hub,
-        "HF_HOME": str(folder / "cache"),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-        "OMP_NUM_THREADS": "1",
-    }
+    names = [(f"org/{name}", None) for name in ("gated", "missing", "renamed", "dropped", "half", "empty")]
+    names += [("org/unversioned", "v9"), ("not a name", None)]
     command = [sys.executable, "-c", SCRIPT, json.dumps(names), str(folder / "study"), str(write_documents(folder / "text"))]
+    environment = hub.environment(folder, token=None)
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -154,14 +94,14 @@ def test_a_model_that_cannot_be_had_is_a_sentence_that_says_why(name, words, giv
     assert "\n" not in given[name]
 
 
-def test_without_a_network_a_model_is_a_sentence_unless_it_is_there_already(given):
-    assert given["cached"] == COMMIT
+def test_without_a_network_a_model_is_a_sentence_unless_it_is_there_already(given, hub):
+    assert given["cached"] == hub.commits("org/tiny")[0].id
     assert "model 'org/never-seen' is no local folder, and the Hugging Face Hub cannot be reached for it (" in given["offline"]
 
 
-def test_a_hub_model_is_scored_and_its_commit_recorded(given):
+def test_a_hub_model_is_scored_and_its_commit_recorded(given, hub):
     record = given["record"]
-    assert record["revision"] == record["weights_fingerprint"] == COMMIT
+    assert record["revision"] == record["weights_fingerprint"] == hub.commits("org/tiny")[0].id
     assert record["model"] == "org/tiny"
     assert record["score_id"].startswith("org--tiny-within-")
     assert record["num_blocks"] > 0

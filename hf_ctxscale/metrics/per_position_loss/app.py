@@ -189,5 +189,10 @@ def build_app() -> gr.Blocks:
     return app
 
 
-if __name__ == "__main__":
+def run_app() -> None:
+    """Opens the page; on a Space, its app.py calls this."""
     build_app().launch(theme=THEME, css=CSS, max_file_size="20mb")
+
+
+if __name__ == "__main__":
+    run_app()
