@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: help setup demo smoke test transformers-tests quality style benchmark interval-coverage fit-coverage learning-rates clean
+.PHONY: help setup demo smoke test transformers-tests browser-tests extension-test quality style benchmark interval-coverage fit-coverage learning-rates clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -23,11 +23,17 @@ demo: setup  ## both charts from real text, about 24 minutes on 2 cores; OUT=fol
 smoke: setup  ## the same stages in a minute, too small to show anything
 	$(BIN)/hf-ctxscale run configs/smoke.yaml --out out/smoke
 
-test: setup  ## the tests
-	$(BIN)/python -m pytest
+test: setup  ## the tests, one file after another on each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 transformers-tests: setup  ## transformers' own tests of a model, downloaded for the installed version, on the LSTM
 	$(BIN)/python tests/models/run_transformers_tests.py
+
+extension-test: setup  ## installs this checkout as an extension of the hf CLI, in a fresh environment without extras, and runs it
+	$(BIN)/python tests/cli/run_extension_test.py
+
+browser-tests: setup  ## the Space in a real headless Chromium: every tab and control, phone width, dark mode, accessibility
+	$(BIN)/python -m pytest -m browser tests/app
 
 quality: setup  ## lint, format, types, direction of imports
 	$(BIN)/ruff check .
@@ -39,13 +45,14 @@ style: setup  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: setup  ## the LSTM against bare kernels, training, scoring and fits against bare loops, and the time of intervals and reports
+benchmark: setup  ## the LSTM against bare kernels, training, scoring and fits against bare loops, and the times of intervals, reports and the Space
 	$(BIN)/python benchmarks/lstm_speed.py
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/scoring_speed.py
 	$(BIN)/python benchmarks/interval_speed.py
 	$(BIN)/python benchmarks/fit_speed.py
 	$(BIN)/python benchmarks/report_speed.py
+	$(BIN)/python benchmarks/space_speed.py
 
 interval-coverage: setup  ## how often intervals cover the truth, in simulation; writes docs/interval_coverage.md
 	$(BIN)/python benchmarks/interval_coverage.py
