@@ -8,7 +8,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from hf_ctxscale.study import RunRecord, Study
+from hf_ctxscale.records import RunRecord
+from hf_ctxscale.study import Study
 
 
 def main(study_folder: str, table_file: str) -> None:

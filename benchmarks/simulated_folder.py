@@ -10,11 +10,13 @@ from simulated_studies import SEED_SD, Family, draw_curves
 
 from hf_ctxscale.analysis.byte_bins import BYTE_BINS, byte_bin_of
 from hf_ctxscale.analysis.sums import PositionLosses, save_losses
+from hf_ctxscale.columns import HISTORY_SCHEMA
 from hf_ctxscale.config import StudySettings, parse_settings
 from hf_ctxscale.data.tokens import RECORD_NAME, SplitRecord, TokenRecord
 from hf_ctxscale.files import write_record, write_table
+from hf_ctxscale.records import AblationRecord, RunRecord, ScoreRecord
 from hf_ctxscale.scoring.ablation import WANTED_STD_ERROR_NATS, ablation_cuts, targets_per_segment
-from hf_ctxscale.study import HISTORY_SCHEMA, AblationRecord, RunRecord, ScoreRecord, Study
+from hf_ctxscale.study import Study
 from hf_ctxscale.sweep.open_study import save_settings
 from hf_ctxscale.sweep.plan import plan_runs
 

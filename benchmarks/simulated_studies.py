@@ -12,7 +12,7 @@ import numpy as np
 
 from hf_ctxscale.analysis.measured import Measured, MeasuredRun
 from hf_ctxscale.analysis.sums import PositionLosses
-from hf_ctxscale.study import ParameterGroups, RunRecord, ScoreRecord
+from hf_ctxscale.records import ParameterGroups, RunRecord, ScoreRecord
 
 MEDIAN_WINDOWS = 6
 LENGTH_SIGMA = 1.0

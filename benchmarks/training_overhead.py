@@ -23,7 +23,7 @@ from hf_ctxscale.config import StudySettings, find_config, load_settings
 from hf_ctxscale.data.blocks import PackedBlocks
 from hf_ctxscale.data.build import build_tokens
 from hf_ctxscale.data.tokens import Tokens, load_tokens
-from hf_ctxscale.study import Precision, RunRecord
+from hf_ctxscale.records import Precision, RunRecord
 from hf_ctxscale.sweep.plan import plan_runs
 from hf_ctxscale.training.probe import processor_has_bfloat16
 from hf_ctxscale.training.train_run import build_model, build_trainer

@@ -1,20 +1,14 @@
-"""The study folder: where every stage's files lie, what a run and a score record, and the columns of the result tables."""
+"""The study folder: where every stage's files lie."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
+
+from hf_ctxscale.records import RunRecord, ScoreRecord
 
 FITS_FORMAT = 2  # of results/fits.json
-
-EXACT_PREDICTOR = "ctxscale_exact_predictor"  # model_type of the best possible prediction, where a source's probabilities are known
-
-Precision = Literal["float32", "bfloat16"]
-WindowPolicy = Literal["within", "start", "packed"]
-BosPolicy = Literal["auto", "none", "always"]
 
 
 class UserError(ValueError):
@@ -26,154 +20,6 @@ class UserError(ValueError):
 
 class StageError(RuntimeError):
     """A stage that broke for a reason outside the user's input; the command line prints it and leaves with exit code 1."""
-
-
-class ParameterGroups(BaseModel):
-    """Number of parameters by group; the groups add up to the true total, tied weights counted once."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    token_embedding: int
-    position_embedding: int
-    output_head: int  # 0 where the head is tied to the token embedding
-    body: int
-
-    @property
-    def total(self) -> int:
-        """All parameters."""
-        return self.token_embedding + self.position_embedding + self.output_head + self.body
-
-
-class RunRecord(BaseModel):
-    """What ``runs/<run_id>/run.json`` holds: one trained model, or one that is waiting, training or failed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    run_id: str
-    state: Literal["waiting", "training", "finished", "failed"]
-    reason: str | None = None  # why it failed
-    settings_hash: str  # hash of all that decides the result
-    # what was trained
-    architecture: str  # a name of architectures.TABLE
-    num_layers: int
-    hidden_size: int
-    num_heads: int | None = None  # None for recurrent models
-    embedding_size: int | None = None  # None where it equals hidden_size
-    mlp_size: int | None = None  # None where it is four times hidden_size, or there is none
-    dropout: float = 0.0
-    target_body_params: int
-    params: ParameterGroups
-    formula_body_params: int  # the paper's 12·L·d² or 8·h²+8·h per layer
-    seed: int
-    # how it was trained
-    learning_rate: float
-    train_tokens: int
-    train_steps: int
-    batch_blocks: int
-    context_tokens: int
-    precision: Precision
-    flops_per_token: float  # forward and backward, attention and head included
-    train_flops: float
-    six_nd_flops: float  # the paper's 6·N·D
-    # how it came out
-    train_seconds: float | None = None
-    train_loss_nats: float | None = None  # mean over the last tenth of the training steps
-    validation_loss_nats: float | None = None
-    packages: dict[str, str] = {}
-    device: str | None = None
-
-    @property
-    def series(self) -> str:
-        """Family and depth as one key: the line on the chart of loss against size, e.g. ``lstm-2``."""
-        return f"{self.architecture}-{self.num_layers}"
-
-
-class Cut(BaseModel):
-    """One context length of the ablation. Neighbouring targets share a run, so that their context is a range."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    context_tokens: int  # k
-    context_from: int  # tokens that the first target of a run sees
-    context_to: int  # tokens that the last target of a run sees, at most 9k/8
-
-
-# The ablation has targets enough where L(128) - L(T) is known well enough: the context gain's first half ends there.
-SHORTER_CONTEXT_TOKENS = 128
-
-
-def shorter_cut(cuts: Sequence[Cut]) -> int:
-    """Index of the cut that is set against the whole context: 128 tokens, or the largest below T where T is 128 or less."""
-    return max((index for index, cut in enumerate(cuts[:-1]) if cut.context_tokens <= SHORTER_CONTEXT_TOKENS), default=0)
-
-
-class AblationRecord(BaseModel):
-    """How the same targets were predicted from less and less context; the losses by cut are in ``ablation.parquet``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cuts: tuple[Cut, ...]  # ascending, the last one the whole context
-    num_rounds: int  # each of about as many segments of targets as there are documents
-    max_rounds: int  # after which every window has given its segment
-    targets_per_segment: int
-    num_targets: int
-    wanted_std_error_nats: float  # of L(128) - L(T)
-    std_error_nats: float | None  # reached; None: fewer than two documents
-    cost: float  # tokens fed for it, per token fed for the score
-
-    @property
-    def error_in_words(self) -> str:
-        """The standard error that decides when there are targets enough, and of what it is."""
-        if self.std_error_nats is None:
-            return "no standard error"
-        shorter = self.cuts[shorter_cut(self.cuts)].context_tokens
-        return f"standard error of L({shorter}) − L({self.cuts[-1].context_tokens}) {self.std_error_nats:.4f} nats"
-
-
-class ScoreRecord(BaseModel):
-    """What ``scores/<score_id>/score.json`` holds: one model measured on one corpus with one window policy."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    score_id: str
-    model: str  # the model folder relative to the study, or a Hub id or path as it was given
-    run_id: str | None = None
-    revision: str | None = None  # the commit of a Hub model
-    # what it was measured on
-    corpus: str
-    split: str  # `whole`: all of a local corpus
-    windows: WindowPolicy
-    windows_seed: int
-    max_windows_per_document: int
-    bos_policy: BosPolicy = "none"
-    bos_ids: tuple[int, ...] = ()  # what stood before every window
-    carry_state: bool = False  # a named variant: windows begin in the state that the document so far has left
-    context_tokens: int
-    training_step: int | None = None
-    dtype: str
-    num_documents: int
-    num_documents_too_short: int
-    num_documents_not_shared: int = 0  # long enough here, but too short for a model scored in the same call
-    num_blocks: int
-    num_tokens: int
-    tokens_fingerprint: str
-    weights_fingerprint: str
-    # of a model that the study did not train
-    model_type: str | None = None
-    num_layers: int | None = None
-    hidden_size: int | None = None
-    params: ParameterGroups | None = None
-    # how it was measured
-    tokenizer_fingerprint: str | None = None  # losses by token are comparable where it is the same; None: the study's own
-    bytes_rule: Literal["exact", "approximate"] = "exact"
-    head: str | None = None  # `chunks`, or `logits: ` and the reason
-    batch_blocks: int | None = None
-    num_processes: int = 1
-    device: str | None = None
-    packages: dict[str, str] = {}
-    seconds: float | None = None  # of the last process that worked on it
-    command: str | None = None  # what repeats it
-    ablation: AblationRecord | None = None
 
 
 Record = TypeVar("Record", RunRecord, ScoreRecord)
@@ -255,6 +101,10 @@ class Study:
         """A run's losses over training."""
         return self.runs / run_id / "history.parquet"
 
+    def validation_curves_file(self, run_id: str) -> Path:
+        """A run's validation losses by document and bin of positions, over training."""
+        return self.runs / run_id / "validation_curves.parquet"
+
     def score_file(self, score_id: str) -> Path:
         """A score's record."""
         return self.scores / score_id / "score.json"
@@ -307,110 +157,6 @@ def _read_record(path: Path, kind: type[Record]) -> Record:
         mistakes = error.errors() if isinstance(error, ValidationError) else []
         what = f"{'.'.join(map(str, mistakes[0]['loc']))}: {mistakes[0]['msg']}".lstrip(": ") if mistakes else str(error)
         raise UserError(f"{path} is no record that this version reads ({what}); restore it, or remove the folder {path.parent}.") from None
-
-
-# The result tables. Every interval column is a 95 % one; an empty cell is null, never a number that stands for "missing".
-RUNS_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("score_id", pa.string()),
-        ("model", pa.string()),
-        ("state", pa.string()),
-        ("reason", pa.string()),
-        ("architecture", pa.string()),
-        ("num_layers", pa.int64()),
-        ("hidden_size", pa.int64()),
-        ("seed", pa.int64()),
-        ("body_params", pa.int64()),
-        ("total_params", pa.int64()),
-        ("train_tokens", pa.int64()),
-        ("train_flops", pa.float64()),
-        ("train_seconds", pa.float64()),
-        ("learning_rate", pa.float64()),
-        ("train_loss_nats", pa.float64()),
-        ("validation_loss_nats", pa.float64()),
-        *[
-            (f"{name}{end}", pa.float64())
-            for name in ("loss_nats", "bits_per_byte", "context_gain_nats", "effective_context", "icl_score")
-            for end in ("", "_low", "_high")
-        ],
-        ("effective_context_censored", pa.bool_()),  # true: it still gains at the whole context; its value is then that context
-        ("num_documents", pa.int64()),
-        ("num_tokens", pa.int64()),
-    ]
-)
-CURVES_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("score_id", pa.string()),
-        ("context_position", pa.int64()),  # t, 1..T
-        ("loss_nats", pa.float64()),
-        ("num_tokens", pa.int64()),
-    ]
-)
-POSITIONS_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("score_id", pa.string()),
-        ("position_from", pa.int64()),  # both ends belong to the bin
-        ("position_to", pa.int64()),
-        ("loss_nats", pa.float64()),
-        ("loss_low", pa.float64()),
-        ("loss_high", pa.float64()),
-        ("num_tokens", pa.int64()),
-        ("num_documents", pa.int64()),
-    ]
-)
-BYTES_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("score_id", pa.string()),
-        ("bytes_from", pa.int64()),  # of context; both ends belong to the bin
-        ("bytes_to", pa.int64()),
-        ("bits_per_byte", pa.float64()),
-        ("bits_per_byte_low", pa.float64()),
-        ("bits_per_byte_high", pa.float64()),
-        ("num_bytes", pa.int64()),  # of the targets
-        ("num_documents", pa.int64()),
-    ]
-)
-ABLATION_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("score_id", pa.string()),
-        ("context_tokens", pa.int64()),  # k
-        ("context_from", pa.int64()),
-        ("context_to", pa.int64()),
-        ("context_bytes", pa.float64()),  # what k tokens of this corpus stand for on average; null where bytes are not known
-        ("loss_nats", pa.float64()),
-        ("loss_low", pa.float64()),
-        ("loss_high", pa.float64()),
-        ("excess_nats", pa.float64()),  # over the whole context, same targets
-        ("excess_low", pa.float64()),  # simultaneous 95 % limits over all cuts
-        ("excess_high", pa.float64()),
-        ("num_tokens", pa.int64()),
-        ("num_documents", pa.int64()),
-    ]
-)
-LOSSES_SCHEMA = pa.schema(
-    [
-        ("document", pa.string()),
-        ("num_blocks", pa.int64()),
-        ("num_tokens", pa.list_(pa.int64())),  # T values each; context position t at index t-1
-        ("num_bytes", pa.list_(pa.int64())),
-        ("loss_sum_nats", pa.list_(pa.float64())),
-    ]
-)
-HISTORY_SCHEMA = pa.schema(
-    [
-        ("step", pa.int64()),
-        ("tokens", pa.int64()),
-        ("train_loss_nats", pa.float64()),
-        ("validation_loss_nats", pa.float64()),
-        ("learning_rate", pa.float64()),
-        ("tokens_per_second", pa.float64()),
-    ]
-)
 
 
 def size_label(count: float) -> str:

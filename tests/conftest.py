@@ -14,7 +14,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from hf_ctxscale.config import StudySettings, parse_settings
-from hf_ctxscale.study import RunRecord, Study
+from hf_ctxscale.records import RunRecord
+from hf_ctxscale.study import Study
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 

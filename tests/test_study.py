@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from hf_ctxscale import study
+from hf_ctxscale import columns
 from hf_ctxscale.files import read_table, write_aside, write_json, write_record, write_table
-from hf_ctxscale.study import ParameterGroups, RunRecord, ScoreRecord, Study, UserError
+from hf_ctxscale.records import ParameterGroups, RunRecord, ScoreRecord
+from hf_ctxscale.study import Study, UserError
 
 SCHEMA = pa.schema([("run_id", pa.string()), ("loss_nats", pa.float64())])
 
@@ -154,14 +155,14 @@ def test_a_missing_table_is_refused_with_the_command_that_writes_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "schema", [study.RUNS_SCHEMA, study.CURVES_SCHEMA, study.POSITIONS_SCHEMA, study.LOSSES_SCHEMA, study.HISTORY_SCHEMA]
+    "schema", [columns.RUNS_SCHEMA, columns.CURVES_SCHEMA, columns.POSITIONS_SCHEMA, columns.LOSSES_SCHEMA, columns.HISTORY_SCHEMA]
 )
 def test_no_table_has_a_column_twice(schema: pa.Schema) -> None:
     assert len(set(schema.names)) == len(schema.names)
 
 
 def test_every_measured_number_of_a_run_has_both_ends_of_its_interval() -> None:
-    names = set(study.RUNS_SCHEMA.names)
+    names = set(columns.RUNS_SCHEMA.names)
     lows, highs = ({name.removesuffix(end) for name in names if name.endswith(end)} for end in ("_low", "_high"))
     assert lows == highs == {"loss_nats", "bits_per_byte", "context_gain_nats", "effective_context", "icl_score"}
     assert lows <= names

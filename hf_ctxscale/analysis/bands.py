@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hf_ctxscale.analysis.estimates import degrees_of_freedom, standard_errors
 
@@ -100,7 +100,7 @@ def _critical_value(correlation_WW: np.ndarray, *, freedom: float, confidence: f
     rng = np.random.default_rng(SEED)
     value_factor, variance_factor = _factor(correlation_WW), _factor(np.square(correlation_WW))
     # Standard deviations by hundredths of the normal variable behind them: asking scipy for each would take a hundred times as long.
-    sd_table = np.sqrt(stats.chi2.ppf(stats.norm.cdf(np.arange(-600, 601) / 100), freedom) / freedom).astype(np.float32)
+    sd_table = np.sqrt(scipy.stats.chi2.ppf(scipy.stats.norm.cdf(np.arange(-600, 601) / 100), freedom) / freedom).astype(np.float32)
     largest = []
     for _ in range(NUM_DRAWS // DRAWS_AT_ONCE):
         value_NW = rng.standard_normal((DRAWS_AT_ONCE, len(value_factor)), dtype=np.float32) @ value_factor

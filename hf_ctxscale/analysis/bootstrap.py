@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import stats
+import scipy
 
 NUM_RESAMPLES = 2_000
 
@@ -37,7 +37,7 @@ def percentile_interval(values_N: np.ndarray, *, confidence: float = 0.95, degre
     assert degrees_of_freedom > 0, degrees_of_freedom
     assert not np.isnan(values_N).any()
     stretch = math.sqrt((degrees_of_freedom + 1) / degrees_of_freedom)
-    below = float(stats.norm.cdf(stats.t.ppf((1 - confidence) / 2, degrees_of_freedom) * stretch))
+    below = float(scipy.stats.norm.cdf(scipy.stats.t.ppf((1 - confidence) / 2, degrees_of_freedom) * stretch))
     # Values that occurred, not values between two of them: there is nothing halfway to infinity.
     low = np.quantile(values_N, below, method="lower")
     return float(low), float(np.quantile(values_N, 1 - below, method="higher"))

@@ -12,7 +12,7 @@ from hf_ctxscale.analysis.laws.size_laws import fit_paper_law
 from hf_ctxscale.analysis.verdicts import above, near
 from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.paper import ALPHA_N
-from hf_ctxscale.study import RunRecord
+from hf_ctxscale.records import RunRecord
 
 MIN_SIZES = 3  # two leave no residual that could say whether there is a power law at all
 TOLERANCE = 0.1  # of the paper's exponent

@@ -10,6 +10,7 @@ from hf_ctxscale.analysis.byte_bins import BYTE_BINS
 from hf_ctxscale.analysis.comparison import Comparison, compared
 from hf_ctxscale.analysis.effective_context import context_ratio
 from hf_ctxscale.analysis.estimates import Estimate, no_estimate
+from hf_ctxscale.analysis.paired_differences import DifferenceCurve, position_differences
 from hf_ctxscale.analysis.positions import (
     EARLY_WINDOW,
     LATE_WINDOW,
@@ -74,6 +75,27 @@ def position_difference(a: Scored, b: Scored, *, positions: Window, confidence: 
     Raises:
         UserError: they have different tokenizers, or were measured on other documents, text or windows.
     """
+    _check_positions(a, b)
+    return paired_difference(a.losses, b.losses, statistic=mean_statistic(*positions), confidence=confidence)
+
+
+def difference_by_position(a: Scored, b: Scored) -> DifferenceCurve:
+    """Mean loss of ``a`` minus that of ``b`` in log bins of positions, with limits that hold in all bins at once, paired by document.
+
+    Raises:
+        UserError: they have different tokenizers, or were measured on other documents, text or windows.
+    """
+    _check_positions(a, b)
+    weights_D = a.losses.num_tokens.sum(axis=1)
+    return position_differences([a.losses], [b.losses.aligned_to(a.losses.documents)], weights_D=weights_D, confidence=CONFIDENCE)
+
+
+def _check_positions(a: Scored, b: Scored) -> None:
+    """Checks that a position means the same to both.
+
+    Raises:
+        UserError: it does not.
+    """
     if not one_tokenizer(a, b):
         raise UserError(
             f"{name_beside(a, b)} and {name_beside(b, a)} have different tokenizers: a token of one is another piece of text than a token of the other, "
@@ -81,7 +103,6 @@ def position_difference(a: Scored, b: Scored, *, positions: Window, confidence: 
             "(`compare_scores`, results/bytes.parquet)."
         )
     check_same_text(a, b)
-    return paired_difference(a.losses, b.losses, statistic=mean_statistic(*positions), confidence=confidence)
 
 
 def write_comparisons(study: Study, score_ids: Sequence[str]) -> tuple[str, ...]:

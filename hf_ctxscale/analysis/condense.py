@@ -59,7 +59,7 @@ def _kept(study: Study) -> Iterator[Path]:
     """Files that travel as they are."""
     named = [study.config_file, study.table_file, study.tokens / "corpus.json"]
     for run in study.run_records():
-        named += [study.run_file(run.run_id), study.history_file(run.run_id)]
+        named += [study.run_file(run.run_id), study.history_file(run.run_id), study.validation_curves_file(run.run_id)]
     for score in study.score_records():
         named += [study.score_file(score.score_id), study.ablation_file(score.score_id), study.byte_losses_file(score.score_id)]
     named += sorted(study.results.glob("*"))

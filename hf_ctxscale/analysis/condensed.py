@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hf_ctxscale.analysis.positions import PositionLosses, Window, load_losses, loss_curve
+from hf_ctxscale.columns import LOSSES_SCHEMA
 from hf_ctxscale.files import write_aside
-from hf_ctxscale.study import LOSSES_SCHEMA, Study, UserError
+from hf_ctxscale.study import Study, UserError
 
 BINS_KEY, CURVE_KEY = b"bins", b"loss_curve_nats"  # of the file's schema metadata, both JSON
 CURVE_DIGITS = 7  # the curve only says how a bin's sum spreads over the bin; more digits would double the small files
@@ -36,7 +37,7 @@ def open_losses(study: Study, score_id: str) -> PositionLosses:
 
 
 def save_binned(path: Path, losses: PositionLosses, *, bins: Sequence[Window]) -> None:
-    """Writes sums by bin as parquet: the columns of study.LOSSES_SCHEMA with a value per bin, and in the metadata the bins and the mean curve.
+    """Writes sums by bin as parquet: the columns of columns.LOSSES_SCHEMA with a value per bin, and in the metadata the bins and the mean curve.
 
     Args:
         path: of the file.

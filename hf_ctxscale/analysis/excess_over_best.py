@@ -5,7 +5,8 @@ from typing import Any
 from hf_ctxscale.analysis.condensed import open_losses
 from hf_ctxscale.analysis.measured import Measured, finished_scores, way_of
 from hf_ctxscale.analysis.paired_differences import position_differences
-from hf_ctxscale.study import EXACT_PREDICTOR, Study, UserError
+from hf_ctxscale.records import EXACT_PREDICTOR
+from hf_ctxscale.study import Study, UserError
 
 
 def excess_over_best(study: Study, measured: Measured) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hf_ctxscale.analysis.ladder import Ladder, UntestableError, family_of
 from hf_ctxscale.analysis.measured import Measured, MeasuredRun
 from hf_ctxscale.architectures import TABLE, family_label, series_label
-from hf_ctxscale.study import RunRecord
+from hf_ctxscale.records import RunRecord
 
 
 @dataclass(frozen=True)

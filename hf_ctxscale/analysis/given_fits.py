@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hf_ctxscale.analysis.fit_entries import CONFIDENCE, Entry, curve_entries, law_entry, point_entries
 from hf_ctxscale.analysis.given_table import GivenTable, read_given_table
@@ -134,7 +134,7 @@ def _points(numbers: Mapping[str, np.ndarray]) -> list[Entry]:
     loss_P = numbers["loss"]
     if "std_error" not in numbers:
         return [{"loss_nats": loss, "loss_low": None, "loss_high": None} for loss in loss_P.tolist()]
-    half_P = stats.norm.ppf(0.5 + CONFIDENCE / 2) * numbers["std_error"]
+    half_P = scipy.stats.norm.ppf(0.5 + CONFIDENCE / 2) * numbers["std_error"]
     ends = zip(loss_P.tolist(), (loss_P - half_P).tolist(), (loss_P + half_P).tolist(), strict=True)
     return [{"loss_nats": loss, "loss_low": low, "loss_high": high} for loss, low, high in ends]
 

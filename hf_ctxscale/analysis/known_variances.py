@@ -6,7 +6,7 @@ Letters: D documents, R = 1 + D rows (row 0 is all documents), P points, W windo
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy
 
 from hf_ctxscale.analysis.estimates import standard_errors
 
@@ -33,7 +33,7 @@ def smoothed(variance_W: np.ndarray, *, num_tokens_W: np.ndarray) -> np.ndarray:
     fitted_W = variance_W
     for _ in range(NUM_ROUNDS):
         # An estimated variance is as uncertain as it is large.
-        coefficients, _ = nnls(parts_W2 / fitted_W[:, None], variance_W / fitted_W)
+        coefficients, _ = scipy.optimize.nnls(parts_W2 / fitted_W[:, None], variance_W / fitted_W)
         fitted_W = parts_W2 @ coefficients
     return fitted_W
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from hf_ctxscale.analysis.condensed import open_losses
 from hf_ctxscale.analysis.positions import PositionLosses
-from hf_ctxscale.study import RunRecord, ScoreRecord, Study, UserError
+from hf_ctxscale.records import RunRecord, ScoreRecord
+from hf_ctxscale.study import Study, UserError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.linalg import solve_triangular
+import scipy
 
 from hf_ctxscale.analysis.estimates import leave_one_out
 from hf_ctxscale.analysis.plateau_forms import FittedForms, Form, FormName, fit_form, plateau_bins, plateau_forms
@@ -164,8 +164,8 @@ class _Judges:
     def shape_errors(self, form: Form, fitted_SW: np.ndarray, *, judged_SW: np.ndarray) -> np.ndarray:
         """Generalised squared error per bin of the fits to one half on the other, its level free, (S,)."""
         residual_SW = judged_SW - self.fit(form, fitted_SW).values(form.basis_GW)
-        white_WS = solve_triangular(self.cholesky_WW, residual_SW.T, lower=True)
-        level_W = solve_triangular(self.cholesky_WW, np.ones(len(self.weight_W)), lower=True)
+        white_WS = scipy.linalg.solve_triangular(self.cholesky_WW, residual_SW.T, lower=True)
+        level_W = scipy.linalg.solve_triangular(self.cholesky_WW, np.ones(len(self.weight_W)), lower=True)
         white_WS -= level_W[:, None] * (level_W @ white_WS) / (level_W @ level_W)
         return np.square(white_WS).sum(axis=0) / (len(level_W) - 1)
 

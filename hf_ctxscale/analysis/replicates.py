@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hf_ctxscale.analysis.bootstrap import NUM_RESAMPLES, shared_resamples
 from hf_ctxscale.analysis.estimates import Estimate, degrees_of_freedom, no_estimate
@@ -203,8 +203,8 @@ def percentile_estimate(values_R: np.ndarray, *, confidence: float = 0.95, num_d
         reason = f"{missing:.1%} of the replicates give no value: it rests on too few documents".replace("%", " %")
         return no_estimate(reason, value=value, confidence=confidence, num_documents=num_documents)
     # Values that occurred, not values between two of them: there is nothing halfway to infinity.
-    low, lower = np.quantile(replicates_B, [(1 - confidence) / 2, stats.norm.cdf(-1)], method="lower")
-    upper, high = np.quantile(replicates_B, [stats.norm.cdf(1), (1 + confidence) / 2], method="higher")
+    low, lower = np.quantile(replicates_B, [(1 - confidence) / 2, scipy.stats.norm.cdf(-1)], method="lower")
+    upper, high = np.quantile(replicates_B, [scipy.stats.norm.cdf(1), (1 + confidence) / 2], method="higher")
     return Estimate(value, float(low), float(high), float(upper - lower) / 2, confidence, num_documents)
 
 

@@ -22,18 +22,10 @@ from hf_ctxscale.analysis.positions import (
     window_means,
 )
 from hf_ctxscale.analysis.scored import Scored, load_scored
+from hf_ctxscale.columns import ABLATION_SCHEMA, BYTES_SCHEMA, CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA
 from hf_ctxscale.files import write_table
-from hf_ctxscale.study import (
-    ABLATION_SCHEMA,
-    BYTES_SCHEMA,
-    CURVES_SCHEMA,
-    POSITIONS_SCHEMA,
-    RUNS_SCHEMA,
-    RunRecord,
-    ScoreRecord,
-    Study,
-    UserError,
-)
+from hf_ctxscale.records import RunRecord, ScoreRecord
+from hf_ctxscale.study import Study, UserError
 
 __all__ = ["analyse_study", "build_results"]
 

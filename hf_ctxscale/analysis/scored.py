@@ -7,7 +7,8 @@ import numpy as np
 from hf_ctxscale.analysis.byte_bins import BYTE_BINS
 from hf_ctxscale.analysis.condensed import open_losses
 from hf_ctxscale.analysis.sums import PositionLosses, load_losses
-from hf_ctxscale.study import ScoreRecord, Study, UserError
+from hf_ctxscale.records import ScoreRecord
+from hf_ctxscale.study import Study, UserError
 
 
 @dataclass(frozen=True)

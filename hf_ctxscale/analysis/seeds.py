@@ -6,7 +6,7 @@ Letters: S seeds, D documents, R = 1 + D replicates.
 import math
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hf_ctxscale.analysis.estimates import Estimate, degrees_of_freedom, jackknife, no_estimate
 
@@ -44,5 +44,5 @@ def across_seeds(values_SR: np.ndarray, *, confidence: float = 0.95, weights_D: 
         over_documents**2 / degrees_of_freedom(num_documents, weights_D=weights_D) + between_seeds**2 / (num_seeds - 1)
     )
     std_error = math.sqrt(variance)
-    half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * std_error
+    half = float(scipy.stats.t.ppf(0.5 + confidence / 2, freedom)) * std_error
     return Estimate(documents.value, documents.value - half, documents.value + half, std_error, confidence, num_documents)

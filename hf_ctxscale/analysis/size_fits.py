@@ -19,7 +19,7 @@ from hf_ctxscale.analysis.positions import window_means
 from hf_ctxscale.analysis.replicates import Replicates
 from hf_ctxscale.analysis.size_lines import SizeLine, crossover_entry, size_and_data_entry
 from hf_ctxscale.analysis.verdicts import MIN_DOCUMENTS
-from hf_ctxscale.study import RunRecord
+from hf_ctxscale.records import RunRecord
 
 # What a model's size may be; None where it was not recorded.
 SIZES: dict[str, Callable[[RunRecord], float | None]] = {

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hf_ctxscale.columns import LOSSES_SCHEMA
 from hf_ctxscale.files import write_aside
-from hf_ctxscale.study import LOSSES_SCHEMA, UserError
+from hf_ctxscale.study import UserError
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def merged(parts: Sequence[PositionLosses], *, order: Sequence[str]) -> Position
 
 
 def save_losses(path: Path, losses: PositionLosses) -> None:
-    """Writes the sums as parquet (study.LOSSES_SCHEMA), aside and then renamed."""
+    """Writes the sums as parquet (columns.LOSSES_SCHEMA), aside and then renamed."""
     ends = np.arange(len(losses.documents) + 1, dtype=np.int32) * losses.context_tokens
     lists = [pa.ListArray.from_arrays(ends, a.reshape(-1)) for a in (losses.num_tokens, losses.num_bytes, losses.loss_sum_nats)]
     columns = [pa.array(losses.documents, pa.string()), pa.array(losses.num_blocks, pa.int64()), *lists]

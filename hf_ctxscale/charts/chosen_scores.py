@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from hf_ctxscale.analysis.measured import main_scores
 from hf_ctxscale.architectures import series_label
 from hf_ctxscale.charts.series import SAME_SIZE, Row, in_table_order
-from hf_ctxscale.study import EXACT_PREDICTOR, ScoreRecord, Study, size_label
+from hf_ctxscale.records import EXACT_PREDICTOR, ScoreRecord
+from hf_ctxscale.study import Study, size_label
 
 MOST_TOGETHER = 5  # models on the chart of context use: each has two curves and a bar
 MOST_CHARACTERS = 28  # of a name on a chart; its end often holds the size or version

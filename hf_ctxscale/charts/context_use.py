@@ -89,7 +89,7 @@ def _models(
     bins, cuts = _by_score(positions, order="position_from"), _by_score(ablation, order="context_tokens")
     by_id = {row["score_id"]: row for row in runs.to_pylist()}
     rows = [by_id[score_id] for score_id in score_ids if bins[score_id] and score_id in by_id]
-    looks = _looks(rows)
+    looks = model_looks(rows)
     return [
         _Model(row, labels.get(row["score_id"], row["score_id"]), *look, bins[row["score_id"]], cuts[row["score_id"]])
         for row, look in zip(rows, looks, strict=True)
@@ -104,8 +104,8 @@ def _by_score(table: pa.Table | None, *, order: str) -> dict[str, list[Row]]:
     return rows
 
 
-def _looks(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(colour, marker) of each: its family's, the darkest first, or one of the colours for models that have none."""
+def model_looks(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """(colour, marker) of each row of the table of runs: its family's, the darkest first, or one of the colours for models that have none."""
     families = [row["architecture"] for row in rows]
     places = in_table_order({*TABLE, *families} - {None})
     others = COLOURS_BESIDE_FAMILIES if any(families) else COLOURS_ALONE

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import matplotlib.style
@@ -21,6 +22,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "dpi": PNG_DPI},
     "pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
 }
+_ONE_AT_A_TIME = Lock()
 
 
 def draw_study(study: Study, *, style: Style = "modern", paper: bool = False) -> tuple[Path, ...]:
@@ -52,21 +54,29 @@ def draw_score(study: Study, score_id: str) -> tuple[Path, ...]:
 
 
 def save_chart(chart: Chart, path: Path, *, forms: Sequence[str]) -> tuple[Path, ...]:
-    """Draws a chart and writes it in every form: ``path`` with .svg, .png or .pdf behind its name.
+    """Draws a chart and writes it in every form: ``path`` with .svg, .png or .pdf behind its name."""
+    files = tuple(path.with_name(f"{path.name}.{form}") for form in forms)
+    for file, drawn in zip(files, drawn_forms(chart, forms=forms), strict=True):
+        write_aside(file, partial(_write_bytes, drawn))
+    return files
+
+
+def drawn_forms(chart: Chart, *, forms: Sequence[str]) -> tuple[bytes, ...]:
+    """The contents of a chart's files: the drawing as svg, png or pdf, one for each of ``forms``.
 
     The layout is made once and then held: each form would move it a little otherwise.
     """
-    files = tuple(path.with_name(f"{path.name}.{form}") for form in forms)
-    # A user's own matplotlib settings would give the same study other charts; the context restores them.
-    with matplotlib.style.context(["default", STYLE]):
+    # A user's own matplotlib settings would give the same study other charts; the context restores them, for all threads at once.
+    with _ONE_AT_A_TIME, matplotlib.style.context(["default", STYLE]):
         figure = draw_chart(chart)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        for form, file in zip(forms, files, strict=True):
+        contents = []
+        for form in forms:
             drawn = BytesIO()
             figure.savefig(drawn, format=form, **OPTIONS[form])
-            write_aside(file, partial(_write_bytes, drawn.getvalue()))
-    return files
+            contents.append(drawn.getvalue())
+    return tuple(contents)
 
 
 def _write_bytes(data: bytes, path: Path) -> None:

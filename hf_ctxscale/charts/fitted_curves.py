@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hf_ctxscale.charts.chart_data import Band, Line, Mark
+from hf_ctxscale.charts.hover import loss_text
 from hf_ctxscale.charts.series import Row
+from hf_ctxscale.charts.shown import NATS, LossUnit
 
 LINE_WIDTH = 1.0
 BAND_OPACITY = 0.1
@@ -32,18 +34,18 @@ def drawn_law(runs: Sequence[Row], fits: Mapping[str, Any], *, x: str) -> Row | 
     return next(iter([*with_offset, *(fit for fit in curved if "e" not in fit["params"])]), None)
 
 
-def fit_marks(fit: Row | None, *, colour: str, group: str = "", width: float = LINE_WIDTH) -> tuple[Mark, ...]:
-    """A law's curve, thin and dashed, over its band where it has one; nothing where there is no law."""
-    if fit is None:
+def fit_marks(fit: Row | None, *, colour: str, group: str = "", width: float = LINE_WIDTH, unit: LossUnit = NATS) -> tuple[Mark, ...]:
+    """A law's curve, thin and dashed, over its band where it has one; nothing where there is no law, or none in this unit."""
+    if fit is None or unit.per_nat is None:
         return ()
-    curve = fit["curve"]
+    curve = [_in_unit(point, unit.per_nat) for point in fit["curve"]]
     line = Line(
         x=tuple(point["x"] for point in curve),
         y=tuple(point["loss_nats"] for point in curve),
         colour=colour,
         dash="dashed",
         width=width,
-        hover=tuple(f"fitted {fit['form']}: {point['loss_nats']:.3f} nats" for point in curve),
+        hover=tuple(f"fitted {fit['form']}: {loss_text(point['loss_nats'], unit=unit.name)}" for point in curve),
         group=group,
     )
     banded = [point for point in curve if point["low"] is not None and point["high"] is not None]
@@ -51,3 +53,7 @@ def fit_marks(fit: Row | None, *, colour: str, group: str = "", width: float = L
         return (line,)
     x, low, high = (tuple(point[key] for point in banded) for key in ("x", "low", "high"))
     return (Band(x, low, high, colour, opacity=BAND_OPACITY, group=group), line)
+
+
+def _in_unit(point: Row, per_nat: float) -> Row:
+    return point | {key: None if point[key] is None else point[key] * per_nat for key in ("loss_nats", "low", "high")}

@@ -14,6 +14,7 @@ from hf_ctxscale.charts.line_labels import ROOM_FOR_LABELS
 from hf_ctxscale.charts.model_lines import ModelLine, model_lines, reference_lines
 from hf_ctxscale.charts.paper_overlay import PAPER_KEY, paper_position_marks
 from hf_ctxscale.charts.series import Row, chart_series
+from hf_ctxscale.charts.shown import ALL, NATS, LossUnit, Shown
 from hf_ctxscale.charts.subtitle import num_failed, subtitle
 
 FIT_WIDTH = 0.8
@@ -28,6 +29,7 @@ def loss_vs_position_chart(
     *,
     references: Mapping[str, str] | None = None,
     paper: bool = False,
+    shown: Shown = ALL,
 ) -> Chart:
     """Every model's loss in log-spaced bins of context position, each at its bin's geometric middle, with intervals as bands and fitted laws.
 
@@ -36,23 +38,28 @@ def loss_vs_position_chart(
 
     Args:
         runs: results/runs.parquet.
-        positions: results/positions.parquet.
+        positions: results/positions.parquet, or its bins in another unit.
         fits: results/fits.json; empty where nothing was fitted.
         references: score id -> label of scored models that the study did not train, measured as its runs are; they are dashed and dark grey.
         paper: whether the paper's values stand beside the study's, labelled as approximate; the axis reaches to them.
+        shown: which of the runs are drawn, and how; references always are.
 
     Source: Kaplan et al. 2020, figure 7, right.
     """
-    bins = bins_by_score(positions)
+    bins = bins_by_score(positions, loss=shown.unit.of_bin[0])
     rows = [row for row in runs.to_pylist() if row["score_id"] in bins]
     overlay = paper_position_marks() if paper else ()
     compared = reference_lines(rows, references or {})
     trained, rule = model_lines(
-        chart_series(runs), measured={row["run_id"] for row in rows}, room=ROOM_FOR_LABELS - len(compared) - len(overlay)
+        chart_series(runs),
+        measured={row["run_id"] for row in rows if shown.holds(row["run_id"])},
+        room=ROOM_FOR_LABELS - len(compared) - len(overlay),
     )
     lines = (*trained, *compared)
     drawn = [run for line in lines for run in line.runs]
-    laws = {fit["score_id"]: fit for fit in fits.get("loss_vs_position", ()) if fit["converged"] and fit["curve"]}
+    laws = {
+        fit["score_id"]: fit for fit in fits.get("loss_vs_position", ()) if fit["converged"] and fit["curve"] and shown.unit.position_laws
+    }
     fitted = [[laws[run["score_id"]] for run in line.runs if run["score_id"] in laws and line.stands_out] for line in lines]
     ends = [row["position_to"] for run in drawn for row in bins[run["score_id"]]]
     ends += [x for mark in overlay for x in mark.x]
@@ -60,28 +67,28 @@ def loss_vs_position_chart(
     marks = [
         mark
         for line, own in zip(lines, fitted, strict=True)
-        for mark in (*_marks(line, [bins[run["score_id"]] for run in line.runs]), *_fits(line, own))
+        for mark in (*_marks(line, [bins[run["score_id"]] for run in line.runs], unit=shown.unit), *_fits(line, own))
     ]
     return Chart(
         name="loss_vs_position",
         title="Loss by position in the context",
-        subtitle=subtitle(drawn, intervals="bands", num_failed=num_failed(runs), note=note or None),
+        subtitle=subtitle(drawn, intervals="bands" if shown.intervals else None, num_failed=num_failed(runs), note=note or None),
         panels=(
             Panel(
                 x=Axis("Token index in context", log=True, low=1, high=max(ends, default=None)),
-                y=Axis("Per-token test loss (nats)"),
-                marks=(*marks, *overlay) if drawn else (),
+                y=Axis(shown.unit.by_position),
+                marks=(*shown.marks(marks), *overlay) if drawn else (),
                 key=(PAPER_KEY,) if overlay else (),
             ),
         ),
     )
 
 
-def bins_by_score(positions: pa.Table) -> dict[str, list[Row]]:
-    """The measured bins of every score, in order of position."""
+def bins_by_score(positions: pa.Table, *, loss: str = "loss_nats") -> dict[str, list[Row]]:
+    """The bins of every score whose ``loss`` was measured, in order of position."""
     bins: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(positions.to_pylist(), key=lambda row: row["position_from"]):
-        if row["loss_nats"] is not None:
+        if row[loss] is not None:
             bins[row["score_id"]].append(row)
     return dict(bins)
 
@@ -91,22 +98,25 @@ def middles(bins: Sequence[Row]) -> tuple[float, ...]:
     return tuple(math.sqrt(row["position_from"] * row["position_to"]) for row in bins)
 
 
-def _marks(line: ModelLine, bins_by_run: Sequence[list[Row]]) -> list[Mark]:
+def _marks(line: ModelLine, bins_by_run: Sequence[list[Row]], *, unit: LossUnit) -> list[Mark]:
     """A line and a band for each seed."""
-    bands = [band_of(bins, colour=line.colour, group=line.label, opacity=BAND_OPACITY) for bins in bins_by_run if line.stands_out]
+    bands = [
+        band_of(bins, colour=line.colour, group=line.label, opacity=BAND_OPACITY, unit=unit) for bins in bins_by_run if line.stands_out
+    ]
     lines = [
-        line.through(middles(bins), [row["loss_nats"] for row in bins], marker_every=MARKER_EVERY, hover=_hover(line, run, bins))
+        line.through(middles(bins), [row[unit.of_bin[0]] for row in bins], marker_every=MARKER_EVERY, hover=_hover(line, run, bins, unit))
         for run, bins in zip(line.runs, bins_by_run, strict=True)
     ]
     return [*(band for band in bands if band is not None), *line.labelled(lines)]
 
 
-def band_of(bins: Sequence[Row], *, colour: str, group: str, opacity: float) -> Band | None:
+def band_of(bins: Sequence[Row], *, colour: str, group: str, opacity: float, unit: LossUnit = NATS) -> Band | None:
     """The intervals of those bins that have one."""
-    banded = [row for row in bins if row["loss_low"] is not None and row["loss_high"] is not None]
+    _, *ends = unit.of_bin
+    banded = [row for row in bins if all(row[end] is not None for end in ends)]
     if not banded:
         return None
-    low, high = (tuple(row[key] for row in banded) for key in ("loss_low", "loss_high"))
+    low, high = (tuple(row[key] for row in banded) for key in ends)
     return Band(middles(banded), low, high, colour, opacity=opacity, group=group)
 
 
@@ -116,14 +126,14 @@ def _fits(line: ModelLine, laws: Sequence[Row]) -> list[Mark]:
     return [mark for own in marks for mark in own if isinstance(mark, Line)]
 
 
-def _hover(line: ModelLine, run: Row, bins: Sequence[Row]) -> tuple[str, ...]:
+def _hover(line: ModelLine, run: Row, bins: Sequence[Row], unit: LossUnit) -> tuple[str, ...]:
     seed = f"seed {run['seed']}" if len(line.runs) > 1 else None
     return tuple(
         hover_text(
             line.label,
             seed,
             position_text(row["position_from"], row["position_to"]),
-            loss_text(row["loss_nats"], row["loss_low"], row["loss_high"]),
+            loss_text(*(row[column] for column in unit.of_bin), unit=unit.name),
         )
         for row in bins
     )

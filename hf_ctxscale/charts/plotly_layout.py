@@ -25,15 +25,16 @@ MOST_FOR_LEGEND = 0.5  # of a panel's height
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
-def layout(chart: Chart, *, listed: Collection[str], narrow: bool) -> Layout:
+def layout(chart: Chart, *, listed: Collection[str], narrow: bool, width: float | None = None) -> Layout:
     """The chart's layout.
 
     Args:
         chart: what is drawn.
         listed: names in the legend under the chart.
         narrow: for a phone: panels under each other, no labels at line ends (the legend names the lines), a finger scrolls the page.
+        width: that texts are broken for, in pixels; None: of a report's page, or of a phone.
     """
-    width = NARROW if narrow else WIDE
+    width = width or (NARROW if narrow else WIDE)
     stacked = narrow or not chart.beside
     rooms = [0.0 if narrow else _room_for_labels(panel) for panel in chart.panels]
     domains, inner = _stacked(chart) if stacked else _beside(chart, rooms)

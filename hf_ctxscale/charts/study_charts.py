@@ -33,7 +33,8 @@ from hf_ctxscale.charts.series import Row, other_budgets, rejected_trials
 from hf_ctxscale.charts.size_and_data import loss_vs_data_chart
 from hf_ctxscale.charts.table_charts import table_charts
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import FITS_FORMAT, ScoreRecord, Study, UserError
+from hf_ctxscale.records import ScoreRecord
+from hf_ctxscale.study import FITS_FORMAT, Study, UserError
 
 WINDOWS_IN_WORDS = {
     "within": "windows inside documents",
@@ -95,11 +96,11 @@ def study_charts(study: Study, *, style: Style = "modern", paper: bool = False) 
         charts["context_use"] = _context_use(study, tables, chosen.score_ids, left_out=chosen.left_out)
     measured = next(iter(main_scores(study).values()), None)
     return {
-        name: _naming(chart, shortened(measured.corpus) if measured else "") for name in ORDER if (chart := charts.get(name)) is not None
+        name: naming(chart, shortened(measured.corpus) if measured else "") for name in ORDER if (chart := charts.get(name)) is not None
     }
 
 
-def _naming(chart: Chart, corpus: str) -> Chart:
+def naming(chart: Chart, corpus: str) -> Chart:
     """The chart with its corpus in the subtitle, for whoever sees the drawing alone; before the training tokens where it names them."""
     if not corpus or corpus in chart.subtitle:
         return chart

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from hf_ctxscale.cli.stages import console, show, stage
 from hf_ctxscale.files import write_record
-from hf_ctxscale.study import RunRecord, Study, UserError
+from hf_ctxscale.records import RunRecord
+from hf_ctxscale.study import Study, UserError
 
 if TYPE_CHECKING:
     from hf_ctxscale.config import StudySettings

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from hf_ctxscale.study import BosPolicy, UserError
+from hf_ctxscale.records import BosPolicy
+from hf_ctxscale.study import UserError
 
 Models = Annotated[list[str], typer.Argument(help="One model or two, each a folder or a Hub id.", show_default=False)]
 Text = Annotated[str, typer.Option(help="A text file in UTF-8; '-': standard input.", show_default=False)]

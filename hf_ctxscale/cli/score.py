@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hf_ctxscale.study import BosPolicy, StageError, Study, UserError, WindowPolicy
+from hf_ctxscale.records import BosPolicy, WindowPolicy
+from hf_ctxscale.study import StageError, Study, UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress

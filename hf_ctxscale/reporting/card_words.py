@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hf_ctxscale.analysis.positions import GAIN_WINDOW, LATE_WINDOW, context_gain_obstacle, last_octave
 from hf_ctxscale.charts.reach_bars import reach_words
+from hf_ctxscale.records import ScoreRecord
 from hf_ctxscale.reporting.measured_how import (
     CURVE_IN_WORDS,
     ablation_in_words,
@@ -19,7 +20,6 @@ from hf_ctxscale.reporting.measured_how import (
 )
 from hf_ctxscale.reporting.numbers import MISSING, counted, estimate, interval, number, whole
 from hf_ctxscale.reporting.sources import Row
-from hf_ctxscale.study import ScoreRecord
 
 INTERVALS = (
     "95 %, by leaving out one document at a time: they cover the choice of documents, and not what another training seed would change; that of the "

@@ -2,9 +2,9 @@
 
 from hf_ctxscale.analysis.verdicts import EPSILON_NATS
 from hf_ctxscale.charts.reach_bars import reach_words
+from hf_ctxscale.records import ScoreRecord, WindowPolicy
 from hf_ctxscale.reporting.numbers import MISSING, counted, whole
 from hf_ctxscale.reporting.sources import Row
-from hf_ctxscale.study import ScoreRecord, WindowPolicy
 
 # What a falling curve shows depends on where the windows lie.
 CURVE_IN_WORDS: dict[WindowPolicy, str] = {

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from hf_ctxscale.analysis.laws.size_and_data_laws import JOINT_FORM
@@ -10,12 +10,12 @@ from hf_ctxscale.analysis.laws.size_laws import PAPER_FORM
 from hf_ctxscale.analysis.positions import GAIN_WINDOW, LATE_WINDOW, last_octave
 from hf_ctxscale.architectures import series_label
 from hf_ctxscale.charts.series import in_table_order
+from hf_ctxscale.records import RunRecord, ScoreRecord, WindowPolicy
 from hf_ctxscale.reporting.claim_tables import span
 from hf_ctxscale.reporting.law_names import AXES, FORMS
 from hf_ctxscale.reporting.measured_how import text_in_words
 from hf_ctxscale.reporting.numbers import counted, percent, significant, whole
 from hf_ctxscale.reporting.sources import Sources
-from hf_ctxscale.study import RunRecord, ScoreRecord, WindowPolicy
 
 WINDOWS: dict[WindowPolicy, str] = {
     "within": "non-overlapping windows inside single documents, from a random offset and never from a document's first token",
@@ -31,8 +31,11 @@ def methods_paragraph(sources: Sources) -> str:
 
 
 def software_version() -> str:
-    """The version of this package."""
-    return version("hf-ctxscale")
+    """The version of this package; in words where only its folder is there, as on a Space."""
+    try:
+        return version("hf-ctxscale")
+    except PackageNotFoundError:
+        return "(version unknown)"
 
 
 def _training(sources: Sources) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""render: a template of this folder filled in; HTML is escaped by itself, and Markdown with the filters ``md`` and ``fence``."""
+"""render: a template filled in; HTML is escaped by itself, and Markdown with the filters ``md`` and ``fence``."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, **contents: Any) -> str:
-    """Fills in a template; a name that it uses and ``contents`` lacks is an error."""
+def render(template: str, *, templates: Path = TEMPLATES, **contents: Any) -> str:
+    """Fills in a template of a folder; a name that it uses and ``contents`` lacks is an error."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(templates),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,

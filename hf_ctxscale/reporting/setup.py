@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
+from hf_ctxscale.records import RunRecord, ScoreRecord
 from hf_ctxscale.reporting.measured_how import ablation_in_words, bos_in_words, text_in_words, windows_in_words
 from hf_ctxscale.reporting.numbers import counted, percent, whole
 from hf_ctxscale.reporting.sources import Sources
-from hf_ctxscale.study import RunRecord, ScoreRecord, size_label
+from hf_ctxscale.study import size_label
 
 Pair = tuple[str, str]
 # What a reader of the numbers may want to install again; a run's record names more.

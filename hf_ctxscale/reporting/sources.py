@@ -10,9 +10,11 @@ from hf_ctxscale.analysis.measured import main_scores
 from hf_ctxscale.charts.chosen_scores import has_runs
 from hf_ctxscale.charts.series import in_table_order, other_budgets, rejected_trials
 from hf_ctxscale.charts.study_charts import read_fits
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.config import read_yaml
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import RUNS_SCHEMA, RunRecord, ScoreRecord, Study, UserError
+from hf_ctxscale.records import RunRecord, ScoreRecord
+from hf_ctxscale.study import Study, UserError
 
 Row = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""write_token_table: a text read token by token as a CSV file, one row per model and token."""
+"""write_token_table, token_csv: a text read token by token as a CSV file, one row per model and token."""
 
 import csv
 import io
@@ -24,14 +24,19 @@ COLUMNS = (
 
 
 def write_token_table(path: Path, readings: Sequence[TokenByToken]) -> None:
-    """Writes the table aside, then renames it. A loss that a token has not is an empty cell; the texts of a model's rows join to the text."""
+    """Writes the table aside, then renames it."""
+    write_text(path, token_csv(readings))
+
+
+def token_csv(readings: Sequence[TokenByToken]) -> str:
+    """The table. A loss that a token has not is an empty cell; the texts of a model's rows join to the text."""
     lines = io.StringIO()
     # Every text in quotes: one may hold line ends, and one may look like a number.
     writer = csv.writer(lines, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(COLUMNS)
     for reading in readings:
         writer.writerows(_rows(reading))
-    write_text(path, lines.getvalue())
+    return lines.getvalue()
 
 
 def _rows(reading: TokenByToken) -> Iterator[tuple[str | int | float, ...]]:

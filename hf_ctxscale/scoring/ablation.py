@@ -16,11 +16,12 @@ from hf_ctxscale.analysis.estimates import jackknife
 from hf_ctxscale.analysis.positions import PositionLosses, PositionSums, window_means
 from hf_ctxscale.analysis.sums import merged
 from hf_ctxscale.data.blocks import NOT_SCORED, Windows
+from hf_ctxscale.records import AblationRecord, Cut, shorter_cut
 from hf_ctxscale.scoring.fitting_rows import FittingRows
 from hf_ctxscale.scoring.resuming import Kept, sum_units
 from hf_ctxscale.scoring.score_model import check_finite, losses_of, owned_rows, with_bos
 from hf_ctxscale.scoring.token_losses import TokenLosses
-from hf_ctxscale.study import AblationRecord, Cut, UserError, shorter_cut
+from hf_ctxscale.study import UserError
 
 # A run holds k to 9k/8 tokens of context, so that k/8 neighbouring targets share it: about nine tokens are fed for each target, not k.
 SHARE = 8

@@ -4,11 +4,12 @@ import hashlib
 
 from hf_ctxscale.config import StudySettings
 from hf_ctxscale.data.tokens import Tokens
+from hf_ctxscale.records import ScoreRecord
 from hf_ctxscale.scoring.exact_predictors import save_exact_predictor
 from hf_ctxscale.scoring.measure import Plan, measure, measure_ablation, with_score_id
 from hf_ctxscale.scoring.open_model import open_causal_lm
 from hf_ctxscale.scoring.score_run import SPLIT, has_ablation, held_out_windows
-from hf_ctxscale.study import ScoreRecord, Study
+from hf_ctxscale.study import Study
 
 FOLDER_NAME = "best-possible"  # in the study
 

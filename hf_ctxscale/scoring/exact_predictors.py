@@ -18,7 +18,8 @@ from transformers.modeling_outputs import CausalLMOutput
 from hf_ctxscale.corpora import find_corpus
 from hf_ctxscale.data.synthetic import symbols_of
 from hf_ctxscale.models.registration import register
-from hf_ctxscale.study import EXACT_PREDICTOR, UserError
+from hf_ctxscale.records import EXACT_PREDICTOR
+from hf_ctxscale.study import UserError
 
 NO_SYMBOL = -1
 

@@ -15,6 +15,7 @@ from hf_ctxscale.data.blocks import PackedWindows, StartWindows, Windows, Within
 from hf_ctxscale.data.documents import Split
 from hf_ctxscale.data.tokens import Tokens, TokenSplit
 from hf_ctxscale.files import write_record
+from hf_ctxscale.records import ParameterGroups, ScoreRecord, WindowPolicy
 from hf_ctxscale.scoring.ablation import ablate_context
 from hf_ctxscale.scoring.carried_state import score_carried
 from hf_ctxscale.scoring.open_model import OpenedModel
@@ -22,7 +23,7 @@ from hf_ctxscale.scoring.resuming import Kept, processes
 from hf_ctxscale.scoring.score_model import score_windows
 from hf_ctxscale.scoring.token_losses import TokenLosses
 from hf_ctxscale.sizing.parameters import count_parameters
-from hf_ctxscale.study import ParameterGroups, ScoreRecord, Study, WindowPolicy
+from hf_ctxscale.study import Study
 
 PACKAGES = ("hf-ctxscale", "torch", "transformers", "tokenizers", "accelerate")
 # Tokens per forward pass where the user names no number of windows: enough to keep the device busy.

@@ -10,8 +10,9 @@ from transformers.utils import cached_file
 
 import hf_ctxscale.models
 import hf_ctxscale.scoring.exact_predictors  # noqa: F401 (registers the exact predictors)
+from hf_ctxscale.records import BosPolicy
 from hf_ctxscale.scoring.opening_errors import OUT_OF_REACH, first_line, sentences
-from hf_ctxscale.study import BosPolicy, UserError
+from hf_ctxscale.study import UserError
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "auto")
 CHECKED_TOKENS = 16

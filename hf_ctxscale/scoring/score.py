@@ -12,12 +12,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_ctxscale.analysis.positions import PositionLosses
 from hf_ctxscale.config import CorpusSettings
 from hf_ctxscale.data.documents import Document, Source, Split
+from hf_ctxscale.records import BosPolicy, WindowPolicy
 from hf_ctxscale.scoring.measure import choose_windows
 from hf_ctxscale.scoring.open_model import bos_ids_of, check_vocabulary, max_positions_of, open_causal_lm, vocab_size_of
 from hf_ctxscale.scoring.score_model import score_model
 from hf_ctxscale.scoring.score_models import check_positions
 from hf_ctxscale.scoring.scored_corpus import WHOLE, ScoredCorpus, open_scored_corpus
-from hf_ctxscale.study import BosPolicy, Study, UserError, WindowPolicy
+from hf_ctxscale.study import Study, UserError
 
 
 def score(

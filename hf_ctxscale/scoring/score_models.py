@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_ctxscale.data.blocks import Windows
 from hf_ctxscale.data.tokens import Tokens
+from hf_ctxscale.records import AblationRecord, RunRecord, ScoreRecord
 from hf_ctxscale.scoring.measure import Plan, Show, choose_windows, measure, measure_ablation, with_score_id
 from hf_ctxscale.scoring.open_model import (
     OpenedModel,
@@ -23,7 +24,7 @@ from hf_ctxscale.scoring.resuming import forget_kept, processes
 from hf_ctxscale.scoring.score_options import ScoreOptions, command_of
 from hf_ctxscale.scoring.score_run import has_ablation, weights_fingerprint
 from hf_ctxscale.scoring.scored_corpus import ScoredCorpus, folder_name, tokenizer_fingerprint
-from hf_ctxscale.study import AblationRecord, RunRecord, ScoreRecord, Study, UserError
+from hf_ctxscale.study import Study, UserError
 
 
 class _Target(NamedTuple):

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hf_ctxscale.records import BosPolicy, WindowPolicy
 from hf_ctxscale.scoring.scored_corpus import WHOLE, ScoredCorpus
-from hf_ctxscale.study import BosPolicy, WindowPolicy
 
 
 @dataclass(frozen=True)

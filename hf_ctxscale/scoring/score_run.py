@@ -8,10 +8,11 @@ from hf_ctxscale.config import ScoringSettings
 from hf_ctxscale.data.blocks import Windows
 from hf_ctxscale.data.documents import Split
 from hf_ctxscale.data.tokens import Tokens
+from hf_ctxscale.records import RunRecord, ScoreRecord
 from hf_ctxscale.scoring.measure import Plan, choose_windows, measure, measure_ablation, with_score_id
 from hf_ctxscale.scoring.open_model import open_causal_lm
 from hf_ctxscale.scoring.resuming import forget_kept
-from hf_ctxscale.study import RunRecord, ScoreRecord, Study
+from hf_ctxscale.study import Study
 
 SPLIT: Split = "test"
 

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from hf_ctxscale.analysis.text_losses import TokenByToken
+from hf_ctxscale.records import BosPolicy
 from hf_ctxscale.scoring.open_model import OpenedModel, bos_ids_of
 from hf_ctxscale.scoring.scored_corpus import tokenizer_fingerprint
 from hf_ctxscale.scoring.text_pieces import cut_text
 from hf_ctxscale.scoring.token_losses import TokenLosses
-from hf_ctxscale.study import BosPolicy, UserError
+from hf_ctxscale.study import UserError
 
 MAX_TEXT_TOKENS = 20_000  # a page of more is tens of megabytes, and nobody reads it to its end
 

@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 
 import hf_ctxscale.models  # noqa: F401 (registers the LSTM)
 from hf_ctxscale.architectures import Shape, find_architecture
-from hf_ctxscale.study import ParameterGroups
+from hf_ctxscale.records import ParameterGroups
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
-from hf_ctxscale.study import Precision, RunRecord
+from hf_ctxscale.records import Precision, RunRecord
 from hf_ctxscale.training.probe import probe_seconds_per_step, processor_has_bfloat16
 
 

@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.live import Live
 
-from hf_ctxscale.study import RunRecord, StageError, Study, UserError
+from hf_ctxscale.records import RunRecord
+from hf_ctxscale.study import StageError, Study, UserError
 from hf_ctxscale.sweep.progress import RunProgress, in_words, progress_table, read_progress
 
 SECONDS_BETWEEN_LOOKS = 1.0

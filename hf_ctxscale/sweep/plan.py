@@ -4,9 +4,10 @@ import hashlib
 import json
 
 from hf_ctxscale.config import FamilySettings, SizeSettings, StudySettings
+from hf_ctxscale.records import Precision, RunRecord
 from hf_ctxscale.sizing.flops import six_nd_flops, train_flops_per_token
 from hf_ctxscale.sizing.match import match_size
-from hf_ctxscale.study import Precision, RunRecord, UserError, size_label
+from hf_ctxscale.study import UserError, size_label
 
 # Raise it when a change of the training code changes what a run with the same settings comes out as.
 TRAINING_RECIPE = 1

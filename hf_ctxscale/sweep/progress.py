@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from hf_ctxscale.study import RunRecord, Study
+from hf_ctxscale.records import RunRecord
+from hf_ctxscale.study import Study
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 from hf_ctxscale.config import StudySettings, load_settings
 from hf_ctxscale.data.tokens import Tokens, load_tokens
 from hf_ctxscale.files import write_json, write_record
+from hf_ctxscale.records import RunRecord
 from hf_ctxscale.scoring.score_run import score_run
-from hf_ctxscale.study import RunRecord, Study
+from hf_ctxscale.study import Study
 from hf_ctxscale.sweep.progress import progress_file
 from hf_ctxscale.training.train_run import train_run
 

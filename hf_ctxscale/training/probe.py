@@ -5,7 +5,7 @@ import time
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from hf_ctxscale.study import RunRecord
+from hf_ctxscale.records import RunRecord
 from hf_ctxscale.training.train_run import build_model
 
 WARMUP_STEPS = 1

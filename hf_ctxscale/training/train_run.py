@@ -1,5 +1,6 @@
 """train_run: one planned run to a finished model folder, resuming where it was interrupted."""
 
+import json
 import platform
 import shutil
 from collections.abc import Callable
@@ -21,19 +22,24 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from hf_ctxscale.analysis.condense import condensed_bins
+from hf_ctxscale.analysis.condensed import BINS_KEY
 from hf_ctxscale.architectures import Shape
+from hf_ctxscale.columns import HISTORY_SCHEMA, VALIDATION_CURVES_SCHEMA
 from hf_ctxscale.config import StudySettings
 from hf_ctxscale.data.blocks import PackedBlocks, WithinWindows
 from hf_ctxscale.data.tokens import Tokens
 from hf_ctxscale.files import write_record, write_table
+from hf_ctxscale.records import RunRecord
 from hf_ctxscale.sizing.parameters import build_config
-from hf_ctxscale.study import HISTORY_SCHEMA, RunRecord, Study
+from hf_ctxscale.study import Study
 from hf_ctxscale.training.batches import collate_blocks
 from hf_ctxscale.training.trainer import (
     BlockTrainer,
     LogSpacedValidation,
     NonFiniteLossError,
     TrainingClock,
+    ValidationCurves,
     ValidationLoss,
     log_spaced_steps,
     reduce_to_losses,
@@ -111,6 +117,7 @@ def build_trainer(
         seed=settings.scoring.windows_seed,
         max_blocks=settings.training.validation_blocks,
     )
+    documents = tokens.split("validation").documents
     model = build_model(record, vocab_size=tokens.vocab_size, end_of_text_id=tokens.end_of_text_id)
     use_cache = model.config.use_cache
     trainer = BlockTrainer(
@@ -119,11 +126,14 @@ def build_trainer(
         data_collator=collate_blocks,
         train_dataset=_Indexed(PackedBlocks(tokens.split("train"), context_tokens=record.context_tokens)),
         eval_dataset=_Indexed(validation, take=lambda window: window.block),
-        compute_metrics=ValidationLoss(record.context_tokens),  # type: ignore[arg-type]  # batch_eval_metrics calls it with a second argument
+        compute_metrics=ValidationLoss(  # type: ignore[arg-type]  # batch_eval_metrics calls it with a second argument
+            record.context_tokens, documents=[documents[index] for index in validation.document_indices]
+        ),
         preprocess_logits_for_metrics=reduce_to_losses,
         callbacks=[
             LogSpacedValidation(log_spaced_steps(record.train_steps, num_points=settings.training.validation_points)),
             TrainingClock(),
+            ValidationCurves(condensed_bins(record.context_tokens)),
             _Progress(show),
         ],
     )
@@ -180,6 +190,7 @@ def _close(record: RunRecord, *, study: Study, trainer: BlockTrainer) -> RunReco
     """Writes history and record, then drops the checkpoints, which only an unfinished run needs."""
     history = history_rows(trainer.state.log_history, tokens_per_step=record.batch_blocks * record.context_tokens)
     write_table(study.history_file(record.run_id), history, HISTORY_SCHEMA)
+    _write_validation_curves(study.validation_curves_file(record.run_id), trainer)
     tail = [row["train_loss_nats"] for row in history if row["train_loss_nats"] is not None and row["step"] > 0.9 * record.train_steps]
     validation = [row["validation_loss_nats"] for row in history if row["validation_loss_nats"] is not None]
     record = record.model_copy(
@@ -192,6 +203,13 @@ def _close(record: RunRecord, *, study: Study, trainer: BlockTrainer) -> RunReco
     write_record(study.run_file(record.run_id), record)
     shutil.rmtree(study.run_folder(record.run_id) / "checkpoints", ignore_errors=True)
     return record
+
+
+def _write_validation_curves(path: Path, trainer: BlockTrainer) -> None:
+    """Writes the losses by document and bin of every validation so far, and which positions the bins hold."""
+    curves = trainer.curves
+    rows = [row | {"tokens": row["step"] * trainer.step_tokens} for row in curves.rows]
+    write_table(path, rows, VALIDATION_CURVES_SCHEMA.with_metadata({BINS_KEY: json.dumps(curves.bins)}))
 
 
 def history_rows(log_history: list[dict[str, float]], *, tokens_per_step: int) -> list[dict[str, Any]]:

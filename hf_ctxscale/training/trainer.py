@@ -6,15 +6,17 @@ Shapes: B blocks, T context positions, V vocabulary size.
 import contextlib
 import inspect
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from hf_ctxscale.analysis.positions import PositionSums, mean_loss
-from hf_ctxscale.study import RunRecord
+from hf_ctxscale.analysis.positions import PositionLosses, PositionSums, Window, mean_loss
+from hf_ctxscale.records import RunRecord
 from hf_ctxscale.training.batches import token_losses
 
 
@@ -38,6 +40,18 @@ class BlockTrainer(Trainer):
     def clock(self) -> "TrainingClock":
         """The run's clock; a resumed Trainer replaces the one it was given, so it is looked up."""
         return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, TrainingClock))
+
+    @property
+    def curves(self) -> "ValidationCurves":
+        """What validation found by position so far; likewise looked up."""
+        return next(callback for callback in self.callback_handler.callbacks if isinstance(callback, ValidationCurves))
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Keeps the losses by document and position beside their mean."""
+        metrics = super().evaluate(*args, **kwargs)
+        if isinstance(self.compute_metrics, ValidationLoss) and self.compute_metrics.losses is not None:
+            self.curves.add(self.state.global_step, self.compute_metrics.losses)
+        return metrics
 
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> contextlib.AbstractContextManager:
         """Autocast to bfloat16 around the forward pass of a training step, nothing around that of a validation step."""
@@ -79,24 +93,67 @@ def reduce_to_losses(logits: torch.Tensor | tuple[torch.Tensor, ...], labels_BT:
 
 
 class ValidationLoss:
-    """For ``compute_metrics`` with ``batch_eval_metrics``: running sums by position, batch after batch.
+    """For ``compute_metrics`` with ``batch_eval_metrics``: running sums by document and position, batch after batch.
 
     The key is not ``loss``, which would overwrite the Trainer's own ``eval_loss``.
+
+    Attributes:
+        losses: of the last validation that came to its end.
     """
 
-    def __init__(self, context_tokens: int):
+    def __init__(self, context_tokens: int, *, documents: Sequence[str] | None = None):
+        """Begins with no sums.
+
+        Args:
+            context_tokens: T.
+            documents: of every block, in the order in which they come; None: all are of one.
+        """
         self.context_tokens = context_tokens
-        self.sums = PositionSums(context_tokens)
+        self.documents = documents
+        self.losses: PositionLosses | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._sums = PositionSums(self.context_tokens)
+        self._num_blocks = 0
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool) -> dict[str, float]:
         """Adds a batch of losses; returns the mean and starts anew where ``compute_result``."""
         losses_BT = prediction.predictions
-        self.sums.add(losses_BT, documents=["validation"] * len(losses_BT))
+        first, self._num_blocks = self._num_blocks, self._num_blocks + len(losses_BT)
+        own = self.documents[first : self._num_blocks] if self.documents is not None else ["validation"] * len(losses_BT)
+        self._sums.add(losses_BT, documents=own)
         if not compute_result:
             return {}
-        mean = mean_loss(self.sums.result()).value
-        self.sums = PositionSums(self.context_tokens)
-        return {"validation_loss_nats": mean}
+        self.losses = self._sums.result()
+        self._begin()
+        return {"validation_loss_nats": mean_loss(self.losses).value}
+
+
+class ValidationCurves(TrainerCallback, ExportableState):
+    """Validation losses by document and bin of positions over training, kept across interruptions.
+
+    Attributes:
+        rows: of validation_curves.parquet, without the tokens.
+    """
+
+    def __init__(self, bins: Sequence[Window] = ()):
+        self.bins = [tuple(window) for window in bins]  # a checkpoint's JSON gives lists
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, step: int, losses: PositionLosses) -> None:
+        """Adds one validation, in place of an earlier one of the same step."""
+        starts = [first - 1 for first, _ in self.bins]
+        tokens_DW, sums_DW = (np.add.reduceat(array, starts, axis=1) for array in (losses.num_tokens, losses.loss_sum_nats))
+        self.rows = [row for row in self.rows if row["step"] != step]
+        self.rows += [
+            {"step": step, "document": document, "num_tokens": tokens_W.tolist(), "loss_sum_nats": sums_W.tolist()}
+            for document, tokens_W, sums_W in zip(losses.documents, tokens_DW, sums_DW, strict=True)
+        ]
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint keeps."""
+        return {"args": {"bins": self.bins}, "attributes": {"rows": self.rows}}
 
 
 class LogSpacedValidation(TrainerCallback):

@@ -10,7 +10,8 @@ import pytest
 from hf_ctxscale.analysis.measured import Measured, load_measured
 from hf_ctxscale.analysis.positions import PositionLosses, save_losses
 from hf_ctxscale.files import write_record
-from hf_ctxscale.study import ParameterGroups, RunRecord, ScoreRecord, Study
+from hf_ctxscale.records import ParameterGroups, RunRecord, ScoreRecord
+from hf_ctxscale.study import Study
 
 
 def losses_from_curve(

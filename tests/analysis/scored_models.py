@@ -7,7 +7,7 @@ import numpy as np
 from hf_ctxscale.analysis.byte_bins import BYTE_BINS, byte_bin_of
 from hf_ctxscale.analysis.positions import PositionLosses, save_losses
 from hf_ctxscale.analysis.scored import Scored
-from hf_ctxscale.study import AblationRecord, Cut, ScoreRecord
+from hf_ctxscale.records import AblationRecord, Cut, ScoreRecord
 
 CUTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 

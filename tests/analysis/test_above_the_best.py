@@ -9,7 +9,7 @@ from hf_ctxscale.analysis.excess_over_best import excess_over_best
 from hf_ctxscale.analysis.fits import analyse_study
 from hf_ctxscale.analysis.measured import load_measured
 from hf_ctxscale.analysis.positions import mean_loss
-from hf_ctxscale.study import EXACT_PREDICTOR
+from hf_ctxscale.records import EXACT_PREDICTOR
 
 
 def test_excess_is_paired_by_document_so_its_band_is_narrower_than_a_losss_interval(maker: Any, curves: Any, make_losses: Any) -> None:

@@ -10,7 +10,7 @@ from hf_ctxscale.analysis.claims import Claim, judge_claims
 from hf_ctxscale.analysis.measured import load_measured
 from hf_ctxscale.analysis.positions import load_losses, mean_statistic, paired_difference
 from hf_ctxscale.analysis.replicates import draw_replicates
-from hf_ctxscale.study import ParameterGroups
+from hf_ctxscale.records import ParameterGroups
 
 Curves = dict[str, Callable[..., np.ndarray]]
 SIZES = (25_000, 75_000, 200_000)

@@ -20,7 +20,8 @@ from hf_ctxscale.analysis.positions import (
     save_losses,
     window_means,
 )
-from hf_ctxscale.study import LOSSES_SCHEMA, UserError
+from hf_ctxscale.columns import LOSSES_SCHEMA
+from hf_ctxscale.study import UserError
 
 Maker = Callable[..., PositionLosses]
 CURVE = 3.0 + 2.0 * np.arange(1, 257.0) ** -0.5

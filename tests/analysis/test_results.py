@@ -10,8 +10,9 @@ import pytest
 
 from hf_ctxscale.analysis.positions import PositionLosses, bits_per_byte, context_gain, load_losses, log_bins, loss_curve, mean_loss
 from hf_ctxscale.analysis.results import build_results
+from hf_ctxscale.columns import ABLATION_SCHEMA, BYTES_SCHEMA, CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import ABLATION_SCHEMA, BYTES_SCHEMA, CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, Study, UserError
+from hf_ctxscale.study import Study, UserError
 
 Maker = Callable[..., PositionLosses]
 

@@ -14,7 +14,8 @@ from hf_ctxscale.analysis.positions import Estimate, PositionLosses, Statistic, 
 from hf_ctxscale.analysis.results import build_results
 from hf_ctxscale.analysis.scored import Scored
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import ParameterGroups, Study
+from hf_ctxscale.records import ParameterGroups
+from hf_ctxscale.study import Study
 
 Maker = Callable[..., PositionLosses]
 SLOPE = 0.4 * np.arange(1, 257.0) ** -0.5

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hf_ctxscale.analysis.positions import PositionLosses, PositionSums, load_losses, loss_curve, mean_loss, save_losses
-from hf_ctxscale.study import LOSSES_SCHEMA, UserError
+from hf_ctxscale.columns import LOSSES_SCHEMA
+from hf_ctxscale.study import UserError
 
 
 def batches(*, num_batches: int = 12, context_tokens: int = 8, seed: int = 0) -> list[tuple[np.ndarray, list[str], np.ndarray, np.ndarray]]:

@@ -6,17 +6,10 @@ from typing import Any
 
 from synthetic_study import BINS, CONTEXT_TOKENS, write_synthetic_study
 
+from hf_ctxscale.columns import ABLATION_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA
 from hf_ctxscale.files import read_table, write_record, write_table
-from hf_ctxscale.study import (
-    ABLATION_SCHEMA,
-    POSITIONS_SCHEMA,
-    RUNS_SCHEMA,
-    AblationRecord,
-    Cut,
-    ParameterGroups,
-    ScoreRecord,
-    Study,
-)
+from hf_ctxscale.records import AblationRecord, Cut, ParameterGroups, ScoreRecord
+from hf_ctxscale.study import Study
 
 Row = dict[str, Any]
 

@@ -11,8 +11,10 @@ from made_up_fits import write_made_up_fits
 from ruamel.yaml import YAML
 
 from hf_ctxscale.analysis.positions import log_bins
+from hf_ctxscale.columns import CURVES_SCHEMA, HISTORY_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA
 from hf_ctxscale.files import write_record, write_table
-from hf_ctxscale.study import CURVES_SCHEMA, HISTORY_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, ParameterGroups, RunRecord, ScoreRecord, Study
+from hf_ctxscale.records import ParameterGroups, RunRecord, ScoreRecord
+from hf_ctxscale.study import Study
 
 Row = dict[str, Any]
 

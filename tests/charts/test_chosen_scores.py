@@ -15,8 +15,9 @@ from hf_ctxscale.charts.chosen_scores import (
     scores_of_context_use,
 )
 from hf_ctxscale.charts.series import Row
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table, write_record, write_table
-from hf_ctxscale.study import RUNS_SCHEMA, Study
+from hf_ctxscale.study import Study
 
 
 def rows_of(study: Study) -> list[Row]:

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from hf_ctxscale.charts.learning_rates import learning_rates_chart
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import RUNS_SCHEMA
 
 
 @pytest.fixture

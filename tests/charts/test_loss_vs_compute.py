@@ -7,8 +7,8 @@ import pytest
 
 from hf_ctxscale.charts.chart_data import Band, Bars, Line
 from hf_ctxscale.charts.loss_vs_compute import loss_vs_flops_chart, loss_vs_seconds_chart, loss_vs_total_parameters_chart
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import RUNS_SCHEMA
 
 BUILDERS = {
     "total_params": loss_vs_total_parameters_chart,

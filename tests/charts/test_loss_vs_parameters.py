@@ -11,9 +11,10 @@ from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.charts.chart_data import Band, Bars, Chart, Line
 from hf_ctxscale.charts.loss_vs_parameters import loss_vs_parameters_chart
 from hf_ctxscale.charts.matplotlib_chart import draw_chart
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table
 from hf_ctxscale.paper import FIGURE_7_LEFT
-from hf_ctxscale.study import RUNS_SCHEMA, Study
+from hf_ctxscale.study import Study
 
 Row = dict[str, Any]
 

@@ -9,8 +9,9 @@ from matplotlib.colors import to_rgb
 
 from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.charts.series import MARKERS, UNKNOWN_COLOURS, chart_series, other_budgets, rejected_trials, shades, text_colour
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table
-from hf_ctxscale.study import RUNS_SCHEMA, Study, size_label
+from hf_ctxscale.study import Study, size_label
 
 
 def table(*runs: tuple[str, int, int]) -> pa.Table:

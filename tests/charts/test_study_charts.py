@@ -8,8 +8,9 @@ from synthetic_scores import write_ablated_study, write_scored_study
 from synthetic_study import write_synthetic_study
 
 from hf_ctxscale.charts.study_charts import ORDER, study_charts
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table, write_json, write_table
-from hf_ctxscale.study import RUNS_SCHEMA, Study
+from hf_ctxscale.study import Study
 
 ONE_SERIES = {("lstm", 1): ((3.6, 0.0), (3.4, 0.0), (3.1, 0.0))}
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from hf_ctxscale.study import CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA, Study
+from hf_ctxscale.columns import CURVES_SCHEMA, POSITIONS_SCHEMA, RUNS_SCHEMA
+from hf_ctxscale.study import Study
 from tests.conftest import run_command, tiny_config, write_config
 
 

@@ -13,8 +13,9 @@ import pytest
 from hf_ctxscale.analysis.measured import main_scores
 from hf_ctxscale.analysis.positions import load_losses
 from hf_ctxscale.cli.main import app, main
+from hf_ctxscale.records import ScoreRecord
 from hf_ctxscale.scoring import measure
-from hf_ctxscale.study import ScoreRecord, Study
+from hf_ctxscale.study import Study
 from tests.scoring.saved_models import save_tiny, write_documents
 
 CONTEXT = 12

@@ -9,10 +9,11 @@ from huggingface_hub import ModelCard, metadata_load
 from synthetic_scores import add_scored_model, write_ablated_study, write_scored_study
 
 from hf_ctxscale.charts.draw import draw_score
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table, write_table
 from hf_ctxscale.reporting.cards import write_card
 from hf_ctxscale.reporting.render import markdown_text
-from hf_ctxscale.study import RUNS_SCHEMA, Study, UserError
+from hf_ctxscale.study import Study, UserError
 
 ATTACK = "<script>alert('a')</script>|](http://evil.example/)`"
 

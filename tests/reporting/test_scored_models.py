@@ -9,6 +9,7 @@ from synthetic_study import write_synthetic_study
 
 from hf_ctxscale.charts.draw import draw_study
 from hf_ctxscale.charts.study_charts import study_charts
+from hf_ctxscale.columns import RUNS_SCHEMA
 from hf_ctxscale.files import read_table, write_record, write_table
 from hf_ctxscale.reporting.report import write_report
 from hf_ctxscale.reporting.setup import setup_rows
@@ -16,7 +17,7 @@ from hf_ctxscale.reporting.sources import read_sources
 from hf_ctxscale.reporting.table import Table
 from hf_ctxscale.reporting.tables import runs_table, scored_table
 from hf_ctxscale.reporting.words import how_to_read, result_sentence
-from hf_ctxscale.study import RUNS_SCHEMA, Study
+from hf_ctxscale.study import Study
 
 LSTM = {("lstm", 1): ((3.6, 0.0),)}
 

@@ -12,11 +12,12 @@ from safetensors.torch import load_file, save_file
 from hf_ctxscale.analysis.positions import load_losses
 from hf_ctxscale.analysis.sums import PositionLosses
 from hf_ctxscale.data.blocks import NOT_SCORED
+from hf_ctxscale.records import ScoreRecord
 from hf_ctxscale.scoring.score_model import check_finite
 from hf_ctxscale.scoring.score_models import score_models
 from hf_ctxscale.scoring.score_options import ScoreOptions
 from hf_ctxscale.scoring.scored_corpus import open_scored_corpus
-from hf_ctxscale.study import ScoreRecord, Study, UserError
+from hf_ctxscale.study import Study, UserError
 from tests.scoring.read_along_models import byte_fallback_tokenizer
 from tests.scoring.saved_models import keep_own_code_in, save_tiny, save_with_own_code, write_documents
 

@@ -12,9 +12,10 @@ import hf_ctxscale
 from hf_ctxscale.analysis.positions import load_losses, loss_curve, mean_loss
 from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.data.blocks import WithinWindows
+from hf_ctxscale.records import ScoreRecord
 from hf_ctxscale.scoring.score_model import score_model
 from hf_ctxscale.scoring.score_run import held_out_windows, plan_run_score, score_run
-from hf_ctxscale.study import ScoreRecord, Study
+from hf_ctxscale.study import Study
 from hf_ctxscale.training.batches import collate_blocks
 from hf_ctxscale.training.train_run import build_model, train_run
 from hf_ctxscale.training.trainer import ValidationLoss, reduce_to_losses

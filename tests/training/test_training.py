@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hf_ctxscale.architectures import TABLE
 from hf_ctxscale.data.blocks import WithinWindows
-from hf_ctxscale.study import RunRecord, Study
+from hf_ctxscale.records import RunRecord
+from hf_ctxscale.study import Study
 from hf_ctxscale.training.batches import collate_blocks, token_losses
 from hf_ctxscale.training.train_run import build_model, build_trainer, last_whole_checkpoint, train_run
 from hf_ctxscale.training.trainer import BlockTrainer, log_spaced_steps
@@ -83,6 +84,18 @@ def test_a_run_learns_and_leaves_an_ordinary_model_folder(architecture, planned,
     validated = [row["step"] for row in history if row["validation_loss_nats"] is not None]
     assert tuple(validated) == log_spaced_steps(record.train_steps, num_points=3)
 
+    curves = pq.read_table(study.validation_curves_file(record.run_id))
+    means = {row["step"]: row["validation_loss_nats"] for row in history if row["step"] in validated}
+    for step, mean in means.items():
+        rows = [row for row in curves.to_pylist() if row["step"] == step]
+        assert {row["document"] for row in rows} <= set(tiny_tokens.split("validation").documents)
+        assert sum(map(sum, (row["loss_sum_nats"] for row in rows))) / sum(map(sum, (row["num_tokens"] for row in rows))) == pytest.approx(
+            mean
+        )
+    bins = json.loads(curves.schema.metadata[b"bins"])
+    assert (bins[0][0], bins[-1][1]) == (1, record.context_tokens)
+    assert all(len(row["num_tokens"]) == len(bins) for row in curves.to_pylist())
+
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_validation_is_the_mean_over_windows_in_float32(precision, planned, tiny_settings, tiny_tokens, tmp_path):
@@ -133,6 +146,8 @@ def test_an_interrupted_run_continues_to_the_same_weights(planned, tiny_settings
     histories = [pq.read_table(Study(tmp_path / name).history_file(record.run_id)) for name in ("whole", "broken")]
     for column in ("step", "train_loss_nats", "validation_loss_nats", "learning_rate"):
         assert histories[0][column].to_pylist() == histories[1][column].to_pylist()
+    curves = [pq.read_table(Study(tmp_path / name).validation_curves_file(record.run_id)) for name in ("whole", "broken")]
+    assert curves[0].equals(curves[1], check_metadata=True)
 
 
 def test_a_half_written_checkpoint_is_passed_over(tmp_path):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from scipy.interpolate import PPoly
+import scipy
 
 # From exponents, (M,), to values and derivatives by the exponent, both (M, P).
 Basis = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -46,7 +46,7 @@ def bin_basis(bins: Sequence[tuple[int, int]], *, num_tokens_T: np.ndarray | Non
 
 
 @lru_cache(maxsize=8)
-def _mean_powers(bins: tuple[tuple[int, int], ...], counts: bytes | None, max_exponent: float) -> PPoly:
+def _mean_powers(bins: tuple[tuple[int, int], ...], counts: bytes | None, max_exponent: float) -> "scipy.interpolate.PPoly":
     """Exponent -> mean of t^-exponent in each bin, by Taylor's series about nodes; models scored on the same windows share it."""
     assert all(last + 1 == first for (_, last), (first, _) in pairwise(bins)), bins
     start, end = bins[0][0], bins[-1][1]
@@ -63,4 +63,4 @@ def _mean_powers(bins: tuple[tuple[int, int], ...], counts: bytes | None, max_ex
     for degree in range(TAYLOR_DEGREE + 1):
         coefficients.append(np.add.reduceat(term_IT, starts, axis=1))
         term_IT = term_IT * (-log_t / (degree + 1))
-    return PPoly(np.array(coefficients[::-1]), nodes_I)
+    return scipy.interpolate.PPoly(np.array(coefficients[::-1]), nodes_I)

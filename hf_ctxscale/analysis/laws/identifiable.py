@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hf_ctxscale.analysis.laws.intervals import Bound, bound_obstacle, unconverged_obstacle
 from hf_ctxscale.analysis.laws.separable_fit import MAX_EXPONENT, MIN_EXPONENT, SeparableFit
@@ -73,7 +73,7 @@ def _term_bounds(fit: SeparableFit, k: int, *, term: Term) -> list[Bound]:
 def allowed_rise(num_points: int, *, num_params: int, confidence: float) -> float:
     """How far the objective may rise above its minimum, as a share of it, within the likelihood-ratio interval of one parameter."""
     left = num_points - num_params
-    return float(stats.f.ppf(confidence, 1, left)) / left if left > 0 else math.inf
+    return float(scipy.stats.f.ppf(confidence, 1, left)) / left if left > 0 else math.inf
 
 
 def open_profile(at_K: np.ndarray, rise_K: np.ndarray, *, exponent: str, allowed: float, confidence: float) -> str | None:

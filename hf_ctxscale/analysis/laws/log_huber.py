@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import least_squares
+import scipy
 
 DELTA = 1e-3
 
@@ -29,7 +29,7 @@ def log_huber(
         Hoffmann et al. 2022, section 3.3, approach 3.
     """
     log_loss_P = np.log(loss_P)
-    found = least_squares(
+    found = scipy.optimize.least_squares(
         lambda params_K: log_model(params_K)[0] - log_loss_P,
         np.clip(start_K, low_K, high_K),
         jac=lambda params_K: log_model(params_K)[1],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
+import scipy
 
 from hf_ctxscale.analysis.laws.bases import Basis
 from hf_ctxscale.analysis.laws.law_fit import Convergence
@@ -118,7 +118,7 @@ def _polished(problem: SeparableProblem, exponents_K: np.ndarray, *, grid_G: np.
         return float(np.square(joint_model(problem, params_L)[0] - data_P).sum())
 
     start_L = np.clip(with_coefficients(exponents_K), low_L, high_L)
-    joint = least_squares(
+    joint = scipy.optimize.least_squares(
         lambda params_L: joint_model(problem, params_L)[0] - data_P,
         start_L,
         jac=lambda params_L: joint_model(problem, params_L)[1],

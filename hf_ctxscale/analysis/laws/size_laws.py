@@ -6,7 +6,7 @@ Letters: R = 1 + B replicates (row 0 is the data), P points, K exponents of a pr
 import math
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from hf_ctxscale.analysis.laws.bases import power_basis
 from hf_ctxscale.analysis.laws.identifiable import Term
@@ -120,7 +120,7 @@ def _half_width(objective: float, *, squares: float, num_points: int, confidence
     """Half the interval of alpha by the scatter about the line; 0 where two points leave none to be seen."""
     if num_points < 3:
         return 0.0
-    return float(stats.t.ppf(0.5 + confidence / 2, num_points - 2)) * math.sqrt(objective / (num_points - 2) / squares)
+    return float(scipy.stats.t.ppf(0.5 + confidence / 2, num_points - 2)) * math.sqrt(objective / (num_points - 2) / squares)
 
 
 def _profile(alpha: float, *, objective: float, squares: float, num_points: int) -> Profile:
