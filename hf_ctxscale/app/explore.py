@@ -16,6 +16,7 @@ from hf_ctxscale.reporting.sources import Row
 
 CACHED = 256  # views of the shipped study
 NO_SIZES = "There is nothing here to set against size."
+WHOLE = "Of the whole study, in nats: "
 NO_POSITIONS = "There is nothing here to set against position."
 
 
@@ -53,8 +54,8 @@ def explore(opened: OpenedStudy, view: View) -> Explored:
     return Explored(
         naming(charts.size, corpus),
         naming(charts.position, corpus),
-        _joined(size_sentence(opened.sources), charts.size_notes),
-        _joined(position_sentence(opened.sources), charts.position_notes),
+        _joined(_of_the_whole(view, size_sentence(opened.sources)), charts.size_notes),
+        _joined(_of_the_whole(view, position_sentence(opened.sources)), charts.position_notes),
     )
 
 
@@ -87,6 +88,12 @@ def _charts_without_runs(opened: OpenedStudy, view: View) -> Explored:
 
 def _empty(name: str, title: str, words: str) -> Chart:
     return Chart(name, title, "", (Panel(Axis("", log=True), Axis("Loss"), (), empty=words),))
+
+
+def _of_the_whole(view: View, sentence: str) -> str:
+    """Claims are about the whole study and in nats: said where the charts show some of it, or another unit."""
+    chosen = (view.families, view.depths, view.sizes, view.seeds) != (None,) * 4 or view.unit != "nats"
+    return f"{WHOLE}{sentence}" if chosen and sentence else sentence
 
 
 def _joined(sentence: str, notes: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -103,7 +104,9 @@ def _open(folder: Path, *, name: str) -> "OpenedModel":
 
     _check_no_code(folder, name=name)
     with _naming(folder, name=name):
-        return open_causal_lm(str(folder), trust_remote_code=False, device="cpu")
+        opened = open_causal_lm(str(folder), trust_remote_code=False, device="cpu")
+    # What it is called in sentences: a folder's path is nobody's business.
+    return replace(opened, name=name)
 
 
 def _check_no_code(folder: Path, *, name: str) -> None:

@@ -25,6 +25,7 @@ NO_SECOND = ("No second model", "")
 NO_MODELS = "No model is listed here to read along with. On your own computer, `hf-ctxscale space STUDY` lists the models of a study."
 OPENING = "Opening the models: some seconds …"
 READING = "Reading …"
+NOTHING = ("", "", ())  # after an error: what another text gave would be taken for this one's
 NOT_OPENED = "The models could not be opened. Press Read to try again."
 ONE_AT_A_TIME = "read along"  # concurrency: one text is read at a time, so that charts have a core of their own
 
@@ -124,10 +125,10 @@ def read_along_tab(*, key: gr.State, screen: gr.State, reading: ReadingModels, s
     result = [status, coloured, readings]
     choice.input(_chosen_text, [choice, text], [text, status], **instant).then(
         read_example, [choice, text, *models, short], result, **reads
-    ).failure(lambda: "", None, status, **instant)
+    ).failure(lambda: NOTHING, None, result, **instant)
     text.input(None, None, choice, js=f'() => "{OWN_TEXT}"', api_visibility="private")
     button.click(lambda: READING, None, status, **instant).then(read, [text, *models, short], result, **reads).failure(
-        lambda: "", None, status, **instant
+        lambda: NOTHING, None, result, **instant
     )
     asked.change(opened, [text, *models, short], [*result, short], **reads).failure(lambda: NOT_OPENED, None, status, **instant)
     save.click(shown(reading_file), readings, file, **instant).success(None, file, js=SAVE, api_visibility="private")

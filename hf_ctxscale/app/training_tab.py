@@ -67,7 +67,7 @@ class TrainingEvents:
         self._library = library
         self._loss, self._position, self._gap = loss, position, gap
 
-    def chosen_runs(self, key: str, screen: Screen, given: Sequence[str] | None, place: int) -> tuple[Any, ...]:
+    def chosen_runs(self, key: str, screen: Screen, given: Sequence[str] | None, place: int | None) -> tuple[Any, ...]:
         """All charts anew; with no run chosen everything stays as it is."""
         if not given:
             num = len(self._position.outputs) + len(self._loss.outputs) + len(self._gap.outputs) + 2
@@ -76,19 +76,19 @@ class TrainingEvents:
         chosen = checked_runs(opened, given)
         return *self._at_moment(opened, screen, chosen, place), *self._over_training(opened, screen, chosen)
 
-    def chosen_moment(self, key: str, screen: Screen, given: Sequence[str] | None, place: int) -> tuple[Any, ...]:
+    def chosen_moment(self, key: str, screen: Screen, given: Sequence[str] | None, place: int | None) -> tuple[Any, ...]:
         """The chart that the slider moves, alone."""
         opened = self._library.open(key)
-        if not given or not all_moments(opened):
+        if not given or not all_moments(opened) or place is None:
             return tuple(gr.skip() for _ in self._position.outputs)
         return self._at_moment(opened, screen, checked_runs(opened, given), place)
 
-    def refresh(self, key: str, screen: Screen, given: Sequence[str] | None, place: int) -> tuple[Any, ...]:
+    def refresh(self, key: str, screen: Screen, given: Sequence[str] | None, place: int | None) -> tuple[Any, ...]:
         """Runs, slider and all charts; what was chosen is kept where the study has it, and a first look is at the end of training."""
         opened = self._library.open(key)
         choices, moments = run_choices(opened), all_moments(opened)
         kept = tuple(run_id for run_id in choices if run_id in (given or ()))
-        chosen, at = (kept, place) if kept and place <= len(moments) else (kept or default_runs(opened), len(moments))
+        chosen, at = (kept, place) if kept and place and place <= len(moments) else (kept or default_runs(opened), len(moments))
         dropdown = gr.Dropdown(choices=as_options(choices), value=list(chosen), multiselect=True)
         if not chosen:
             return (
@@ -115,11 +115,11 @@ class TrainingEvents:
         run_id = chosen_value(model, choices=run_choices(opened), kind="run") if model else next(iter(default_runs(opened)), "")
         return training_result(opened, *checked_runs(opened, [run_id]))
 
-    def _at_moment(self, opened: OpenedStudy, screen: Screen, chosen: tuple[str, ...], place: int) -> tuple[Any, ...]:
+    def _at_moment(self, opened: OpenedStudy, screen: Screen, chosen: tuple[str, ...], place: int | None) -> tuple[Any, ...]:
         moments = all_moments(opened)
         if not has_curves(opened, chosen):
             return self._position.nothing()
-        chart, sentence = position_chart(opened, chosen, moments[min(int(place), len(moments)) - 1])
+        chart, sentence = position_chart(opened, chosen, moments[_within(place, moments) - 1])
         return self._position.values(chart, screen=screen, sentence=sentence)
 
     def _over_training(self, opened: OpenedStudy, screen: Screen, chosen: tuple[str, ...]) -> tuple[Any, ...]:
@@ -129,6 +129,11 @@ class TrainingEvents:
             return _paragraph(NO_CURVES), *losses, *self._gap.nothing(), ""
         gaps, (headline, *others) = gap_chart(opened, chosen)
         return "", *losses, *self._gap.values(gaps, screen=screen, sentence=headline), sentences_html(others)
+
+
+def _within(place: int | None, moments: Sequence[int]) -> int:
+    """A place among the moments, from 1; the end of training where a visitor has emptied the field."""
+    return max(1, min(int(place or len(moments)), len(moments)))
 
 
 def sentences_html(sentences: Sequence[str]) -> str:

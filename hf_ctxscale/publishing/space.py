@@ -16,7 +16,7 @@ from hf_ctxscale.publishing.connection import check_repo_id
 from hf_ctxscale.publishing.model_files import PUBLISHED
 from hf_ctxscale.publishing.results import condensed_copy, contents
 from hf_ctxscale.publishing.upload import Upload
-from hf_ctxscale.study import Study
+from hf_ctxscale.study import Study, UserError
 
 OWN_FILES = ("app.py", "requirements.txt")  # those that travel as they are
 CARD, LICENCE = "README.md", "LICENSE"
@@ -36,10 +36,15 @@ def space_upload(*, repo_id: str, results_id: str | None = None, study: Study | 
         models: ids of models on the Hub that the card names, and that Read along lists beside the checkpoints.
 
     Raises:
-        UserError: an id is malformed, or the study was not scored and analysed.
+        UserError: an id is malformed or is a folder here, or the study was not scored and analysed.
     """
     for hub_id in (repo_id, *([results_id] if results_id else []), *models):
         check_repo_id(hub_id)
+    if results_id and Path(results_id).is_dir():
+        raise UserError(
+            f"{results_id!r} is a folder here; the Space fetches its results from the Hub: publish them first with "
+            f"`hf-ctxscale publish results {results_id} --repo OWNER/NAME`, and give that id."
+        )
     space = space_folder()
     files: dict[str, Path | bytes] = {name: space / name for name in OWN_FILES}
     with TemporaryDirectory() as aside:

@@ -6,7 +6,7 @@ import pytest
 
 from hf_ctxscale.analysis.bits_by_position import bits_by_position
 from hf_ctxscale.app.chart_api import asked_view, chart_data
-from hf_ctxscale.app.explore import NO_POSITIONS, choices_of, explore
+from hf_ctxscale.app.explore import NO_POSITIONS, WHOLE, choices_of, explore
 from hf_ctxscale.app.opened import Library
 from hf_ctxscale.app.screen import Screen
 from hf_ctxscale.app.view_controls import control_updates, view_of
@@ -34,6 +34,15 @@ def test_sentence_on_position_holds_the_claim_along_the_context(shipped):
     along = claim(shipped, "transformer_advantage_grows_along_context")
     words = explore(shipped, View()).position_words
     assert all(number(abs(along[end])) in words for end in ("measured", "low", "high"))
+
+
+def test_where_some_of_the_study_is_shown_or_another_unit_the_sentences_say_that_they_are_about_all_of_it_in_nats(shipped):
+    plain = explore(shipped, View())
+    for view in (View(families=("lstm",)), View(unit="bits_per_byte"), View(seeds=(0,))):
+        drawn = explore(shipped, view)
+        assert drawn.size_words.startswith(f"{WHOLE}{plain.size_words}")
+        assert drawn.position_words.startswith(f"{WHOLE}{plain.position_words}")
+    assert WHOLE not in plain.size_words + explore(shipped, View(x="train_flops")).size_words
 
 
 def test_undecided_claim_is_called_so_and_turned_round_where_it_is_negative(reference_copy):

@@ -96,6 +96,15 @@ def test_moving_the_slider_draws_the_moment_alone_and_choosing_runs_draws_all(li
     assert len(charts_of(events.chosen_runs(Library.SHIPPED, Screen(), chosen, 1))) == 3
 
 
+def test_an_emptied_or_impossible_moment_leaves_the_chart_or_takes_the_nearest(library: Library) -> None:
+    events, chosen = events_of(library), list(default_runs(library.open(Library.SHIPPED)))
+    assert all(value == gr.skip() for value in events.chosen_moment(Library.SHIPPED, Screen(), chosen, None))
+    assert len(charts_of(events.chosen_runs(Library.SHIPPED, Screen(), chosen, None))) == 3
+    first, below, last, above = (events.chosen_moment(Library.SHIPPED, Screen(), chosen, place)[3] for place in (1, -4, len(STEPS), 99))
+    assert (below, above) == (first, last)
+    assert events.refresh(Library.SHIPPED, Screen(), chosen, None)[1].value == len(STEPS)
+
+
 def test_without_a_run_everything_stays_as_it_is(library: Library) -> None:
     events = events_of(library)
     for values in (events.chosen_runs(Library.SHIPPED, Screen(), [], 1), events.chosen_moment(Library.SHIPPED, Screen(), None, 1)):

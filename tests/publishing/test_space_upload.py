@@ -93,6 +93,19 @@ def test_with_a_results_dataset_the_space_fetches_it_and_ships_none() -> None:
     assert RepoCard(upload.files["README.md"].decode()).data.datasets == ["you/results"]
 
 
+def test_a_folder_in_place_of_a_results_dataset_is_a_sentence_that_says_how_to_publish_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out" / "demo").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"is a folder here; .* publish results out/demo --repo"):
+        space_upload(repo_id="you/space", results_id="out/demo")
+
+
+def test_the_licence_goes_where_the_code_goes(shipped: Upload) -> None:
+    assert Path(shipped.files["LICENSE"]).read_text().lstrip().startswith("Apache License")
+
+
 def test_a_studys_space_ships_its_results_and_the_best_model_of_each_family(study: Study, of_study: Upload, tmp_path: Path) -> None:
     copy = Study(written(of_study, tmp_path) / "reference")
     assert [run.run_id for run in copy.run_records()] == [run.run_id for run in study.run_records()]
