@@ -59,9 +59,13 @@ def is_untouched(api: HfApi, held: Held, *, repo_id: str, repo_type: str) -> boo
     return set(held.files) <= MADE_BY_CREATION and len(api.list_repo_commits(repo_id, repo_type=repo_type)) <= 1
 
 
+def size_bytes(content: Path | bytes) -> int:
+    """Of a file, or of its content."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
 def _same(remote: RepoFile, content: Path | bytes) -> bool:
-    size = len(content) if isinstance(content, bytes) else content.stat().st_size
-    if remote.size != size:
+    if remote.size != size_bytes(content):
         return False
     if remote.lfs is None:
         return remote.blob_id == git_hash(content if isinstance(content, bytes) else content.read_bytes())

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from hf_ctxscale.publishing.connection import check_repo_id, connect, passing, patiently, pause, waits
 from hf_ctxscale.publishing.hub_errors import in_sentences
 from hf_ctxscale.publishing.published import last_published, published_file, remember_published
-from hf_ctxscale.publishing.repository import KEPT, Held, is_untouched, look
+from hf_ctxscale.publishing.repository import KEPT, Held, is_untouched, look, size_bytes
 from hf_ctxscale.study import UserError
 
 RepoType = Literal["model", "dataset", "space"]
@@ -40,7 +40,7 @@ class Upload:
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each file, in order of the paths."""
-        return {path: _size(self.files[path]) for path in sorted(self.files)}
+        return {path: size_bytes(self.files[path]) for path in sorted(self.files)}
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,3 @@ def _remember(api: HfApi, upload: Upload, *, commit: str, show: Show) -> None:
         remember_published(upload.repo_id, repo_type=upload.repo_type, endpoint=api.endpoint, commit=commit)
     except OSError as error:
         show(f"pushed, but {published_file()} cannot be written ({error.strerror}): the next push of this repository will need --overwrite")
-
-
-def _size(content: Path | bytes) -> int:
-    return len(content) if isinstance(content, bytes) else content.stat().st_size

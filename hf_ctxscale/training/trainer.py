@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from hf_ctxscale.analysis.positions import PositionLosses, PositionSums, Window, mean_loss
+from hf_ctxscale.analysis.positions import PositionLosses, PositionSums, Window, mean_loss, window_sums
 from hf_ctxscale.records import RunRecord
 from hf_ctxscale.training.batches import token_losses
 
@@ -138,13 +137,12 @@ class ValidationCurves(TrainerCallback, ExportableState):
     """
 
     def __init__(self, bins: Sequence[Window] = ()):
-        self.bins = [tuple(window) for window in bins]  # a checkpoint's JSON gives lists
+        self.bins: list[Window] = [(first, last) for first, last in bins]  # a checkpoint's JSON gives lists
         self.rows: list[dict[str, Any]] = []
 
     def add(self, step: int, losses: PositionLosses) -> None:
         """Adds one validation, in place of an earlier one of the same step."""
-        starts = [first - 1 for first, _ in self.bins]
-        tokens_DW, sums_DW = (np.add.reduceat(array, starts, axis=1) for array in (losses.num_tokens, losses.loss_sum_nats))
+        tokens_DW, sums_DW = (window_sums(array, self.bins) for array in (losses.num_tokens, losses.loss_sum_nats))
         self.rows = [row for row in self.rows if row["step"] != step]
         self.rows += [
             {"step": step, "document": document, "num_tokens": tokens_W.tolist(), "loss_sum_nats": sums_W.tolist()}
